@@ -1,0 +1,237 @@
+"""`generate`, `verify` and `show`: make a dataset, check it, look into it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from puzzlegen.errors import CorruptData, InvalidInput, UnknownName
+
+if TYPE_CHECKING:
+    from puzzlegen.generate.engines import Engine
+    from puzzlegen.generate.plan import Request
+
+
+@click.command("generate")
+@click.argument("targets", nargs=-1, required=True, metavar="RECIPE[:LEVEL]...")
+@click.option("--num", type=click.IntRange(1), required=True, help="Clips for each RECIPE:LEVEL.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the dataset.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Another seed gives other puzzles.")
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes. Never changes rows.")
+@click.option(
+    "--format", "clip", help="wan480, square480, square256, tiny, or WIDTHxHEIGHTxFRAMES[@FPS]. [default: the recipe's]"
+)
+@click.option("--shard-rows", type=click.IntRange(1), default=1000, show_default=True, help="Clips per Parquet file.")
+@click.option("--split", help="Keep only puzzles of this split.")
+@click.option("--look", "looks", multiple=True, help="Draw only this look; repeatable. All by default.")
+@click.option("--dry-run", is_flag=True, help="Print the plan with estimates from sample clips; write nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print the manifest (or plan) as JSON on stdout.")
+def generate_command(
+    targets: tuple[str, ...], num: int, out: Path, seed: int, workers: int, clip: str | None, shard_rows: int,
+    split: str | None, looks: tuple[str, ...], dry_run: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Write a verified dataset of solved puzzles as clips in Parquet shards.
+
+    RECIPE is a name from `puzzlegen list` or a .toml file. Without a LEVEL it is "medium" (or the first level);
+    RECIPE:all means every level. The same command on the same folder goes on where it stopped.
+
+    \b
+    puzzlegen generate maze sokoban:hard --num 100 --out data --workers 2
+    """
+    from puzzlegen.generate.run import generate
+
+    request = _request(targets, num, seed, clip, shard_rows, split, looks)
+    if dry_run:
+        _print_plan(request, workers, as_json)
+        return
+    with _engine(workers) as engine, _bar(disable=as_json) as progress:
+        manifest = generate(request, out, engine, progress)
+    if as_json:
+        click.echo(json.dumps({"out": str(out), **manifest}, indent=2))
+        return
+    size = sum(shard["bytes"] for shard in manifest["shards"])
+    clips, shards = _count(manifest["rows"], "verified clip"), _count(len(manifest["shards"]), "shard")
+    click.echo(f"{clips} in {shards}, {size / 1e6:.1f} MB: {out}")
+    for name, counts in manifest["splits"].items():
+        click.echo(f"  {name:<6} {_count(counts['rows'], 'clip')}, {_count(counts['structures'], 'different board')}")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _request(
+    targets: tuple[str, ...], num: int, seed: int, clip: str | None, shard_rows: int, split: str | None,
+    looks: tuple[str, ...],
+) -> Request:  # fmt: skip
+    from puzzlegen import registry
+    from puzzlegen.generate.plan import Request
+    from puzzlegen.generate.sample import Stream
+    from puzzlegen.render.formats import parse_format
+
+    if not -(2**63) <= seed < 2**63:
+        raise InvalidInput(f"--seed must fit into 64 bits, got {seed}.")
+    streams = []
+    for target in targets:
+        name, level = _parse_target(target)
+        recipe = registry.load(name)
+        if level == "all":
+            levels = list(recipe.levels)
+        else:
+            levels = [level or ("medium" if "medium" in recipe.levels else next(iter(recipe.levels)))]
+        for chosen in levels:
+            recipe.level(chosen)
+            shape = parse_format(clip or recipe.clip)
+            streams.append(Stream(recipe=name, level=chosen, seed=seed, clip=shape, split=split, looks=looks))
+    names = [(registry.load(stream.recipe).name, stream.level) for stream in streams]
+    for name, level in names:
+        if names.count((name, level)) > 1:
+            raise InvalidInput(f"{name}:{level} is asked for twice. Name it once and raise --num.")
+    return Request(streams=tuple(streams), num=num, shard_rows=shard_rows)
+
+
+def _parse_target(target: str) -> tuple[str, str]:
+    """(recipe, level or ""). The level follows the last colon."""
+    head, colon, tail = target.rpartition(":")
+    if not colon or tail.endswith(".toml") or "/" in tail:
+        return target, ""
+    if not head or not tail:
+        raise InvalidInput(f"{target!r} is no RECIPE[:LEVEL].")
+    return head, tail
+
+
+@contextmanager
+def _engine(workers: int) -> Iterator[Engine]:
+    from puzzlegen.generate.engines import InProcess, LocalPool
+
+    if workers == 1:
+        yield InProcess()
+        return
+    pool = LocalPool(workers)
+    try:
+        yield pool
+    finally:
+        pool.close()
+
+
+@contextmanager
+def _bar(disable: bool = False) -> Iterator[Any]:
+    """A progress bar with rate and time left on a terminal, one for each stage."""
+    from tqdm import tqdm
+
+    bars: dict[str, Any] = {}
+
+    def progress(stage: str, done: int, total: int) -> None:
+        if stage not in bars:
+            for earlier in bars.values():
+                earlier.close()
+            bars[stage] = tqdm(total=total, desc=stage, unit=f" {stage}", disable=True if disable else None)
+        bars[stage].update(done)
+
+    try:
+        yield progress
+    finally:
+        for bar in bars.values():
+            bar.close()
+
+
+def _print_plan(request: Request, workers: int, as_json: bool) -> None:
+    from puzzlegen.generate.estimate import estimate
+
+    plan = estimate(request, workers)
+    if as_json:
+        click.echo(json.dumps(plan, indent=2))
+        return
+    for level in plan["levels"]:
+        click.echo(
+            f"{level['level']:<20} {level['clips']} clips  {level['cpu_ms_per_clip']:.0f} CPU-ms and "
+            f"{level['bytes_per_clip'] / 1e3:.0f} kB a clip"
+        )
+    click.echo(
+        f"total: {plan['clips']} clips, about {plan['shards']} shards, {plan['bytes'] / 1e6:.0f} MB, "
+        f"{plan['seconds']:.0f} s with {_count(workers, 'worker')} "
+        f"(estimated from {plan['samples_per_level']} clips a level)"
+    )
+
+
+@click.command("verify")
+@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+def verify_command(folder: Path, workers: int, as_json: bool) -> None:
+    """Decode and judge every clip of a dataset again; check bytes, digests, duplicates and splits.
+
+    \b
+    puzzlegen verify data --workers 2
+    """
+    from puzzlegen.generate.audit import audit
+    from puzzlegen.shards.manifest import read_manifest
+
+    manifest = read_manifest(folder)
+    with _engine(workers) as engine, _bar(disable=as_json) as progress:
+        problems = audit(folder, engine, progress)
+    if as_json:
+        click.echo(json.dumps({"clips": manifest["rows"], "problems": problems}, indent=2))
+    else:
+        for problem in problems:
+            click.echo(problem)
+    if problems:
+        raise CorruptData(f"{folder}: {_count(len(problems), 'fault')} found.")
+    if not as_json:
+        click.echo(f"{manifest['rows']} of {manifest['rows']} clips score 1.0; all shards are as written.")
+
+
+@click.command("show")
+@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
+@click.argument("clip_id", metavar="[ID]", required=False)
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Write the clip (.mp4, .gif, .png), or a contact sheet (.png)."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+def show_command(folder: Path, clip_id: str | None, out: Path | None, as_json: bool) -> None:
+    """Print what is known of one clip of a dataset; without ID, list the clips or draw a contact sheet.
+
+    \b
+    puzzlegen show data maze-medium-0-000000 --out clip.gif
+    puzzlegen show data --out sheet.png
+    """
+    from puzzlegen.shards.reader import ShardDataset
+
+    dataset = ShardDataset(folder)
+    if clip_id is None:
+        if out is not None:
+            from puzzlegen.view.sheet import contact_sheet
+
+            if out.suffix != ".png":
+                raise InvalidInput(f"{out}: a contact sheet is a .png. Give an ID to write one clip.")
+            contact_sheet(dataset, out)
+            click.echo(f"written: {out}")
+            return
+        ids = dataset.column("id")
+        click.echo(json.dumps(ids) if as_json else "\n".join(ids))
+        return
+    try:
+        row = dataset.find(clip_id)
+    except UnknownName as error:  # which would name all clips
+        raise InvalidInput(f"{folder} has no clip {clip_id!r}. `puzzlegen show {folder}` lists all.") from error
+    facts = {name: value for name, value in row.items() if not isinstance(value, dict)}
+    facts |= {name: json.loads(row[name]) for name in ("puzzle", "measures", "look")}
+    if out is not None:
+        from puzzlegen.view.clips import export_clip
+
+        export_clip(row.video, out)
+    if as_json:
+        click.echo(json.dumps(facts, indent=2))
+        return
+    for name in ("id", "split", "prompt", "num_actions", "action_line", "optimal", "unique", "look_name", "digest"):
+        click.echo(f"{name:<12} {facts[name]}")
+    click.echo(f"{'measures':<12} " + ", ".join(f"{name} {value}" for name, value in facts["measures"].items()))
+    click.echo(f"{'clip':<12} {row.clip}, {len(row.video) / 1e3:.1f} kB")
+    click.echo(f"\n{facts['states'][0]}")
+    if out is not None:
+        click.echo(f"\nwritten: {out}")

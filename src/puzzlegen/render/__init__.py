@@ -1,0 +1,1 @@
+"""From trajectories to clips: looks, sprites, motion, and frames to mp4 bytes and back."""

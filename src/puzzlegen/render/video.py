@@ -1,0 +1,153 @@
+"""Frames to mp4 bytes and back, in process through PyAV.
+
+Settings and why: x264 ultrafast with a constant qp (crf would code still areas again in every frame), CABAC (its
+tables are cheaper to open than CAVLC's), one thread (the bytes depend on the thread count), one IDR frame and no B
+frames, 4:2:0 limited range tagged BT.709 (players guess wrong without), bitexact muxing (no dates or versions),
+moov before mdat so that a player can start at once.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import av.video.frame
+import av.video.plane
+import numpy as np
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from puzzlegen.errors import CorruptData
+from puzzlegen.render.formats import ClipFormat
+from puzzlegen.render.planes import Planes, canvas_of
+
+_BT709 = 1
+_LIMITED_RANGE = 1
+_QP = 12
+_X264 = {"preset": "ultrafast", "qp": str(_QP), "x264-params": "cabac=1:threads=1:keyint=infinite:scenecut=0"}
+
+
+def encode(canvases: Iterable[NDArray[np.uint8]], clip: ClipFormat) -> bytes:
+    """Encode YUV canvases [H * 3/2, W]; the same array may be yielded again with other content.
+
+    Returns:
+        A whole mp4 file, the same bytes for the same frames and version of PyAV.
+    """
+    handle, name = tempfile.mkstemp(suffix=".mp4")  # faststart moves the index after writing: needs a real file
+    os.close(handle)
+    path = Path(name)
+    try:
+        _write(canvases, clip, name)
+        return path.read_bytes()
+    finally:
+        path.unlink()
+
+
+def _write(canvases: Iterable[NDArray[np.uint8]], clip: ClipFormat, name: str) -> None:
+    options = {"movflags": "faststart", "fflags": "bitexact"}
+    with av.open(name, "w", format="mp4", options=options) as container:
+        stream = container.add_stream("libx264", rate=clip.fps, options=dict(_X264))
+        context = stream.codec_context
+        context.width, context.height, context.pix_fmt = clip.width, clip.height, "yuv420p"
+        context.thread_count = 1
+        context.time_base = Fraction(1, clip.fps)
+        context.color_range = _LIMITED_RANGE
+        context.colorspace = context.color_primaries = context.color_trc = _BT709
+        context.flags |= av.codec.context.Flags.bitexact
+        frame = None
+        source = None
+        for index, canvas in enumerate(canvases):
+            if canvas is not source:
+                frame, source = av.VideoFrame.from_numpy_buffer(canvas, format="yuv420p"), canvas
+            assert frame is not None
+            frame.pts = index
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+
+
+def open_planes(video: bytes) -> tuple[int, Iterator[Planes]]:
+    """The frame rate, and every frame in turn as YUV 4:2:0 planes; keep copies, not the planes.
+
+    Raises:
+        CorruptData: not a readable video, at once or while frames are taken.
+    """
+    try:
+        container = av.open(io.BytesIO(video), "r")
+        stream = _video_stream(container)
+    except (av.FFmpegError, IndexError, ValueError) as error:
+        raise CorruptData(f"the video cannot be decoded: {error}") from error
+    return round(stream.average_rate or 0), _planes(container, stream)
+
+
+def _planes(container: av.container.InputContainer, stream: VideoStream) -> Iterator[Planes]:
+    size = None
+    try:
+        with container:
+            for frame in container.decode(stream):
+                if size not in (None, (frame.width, frame.height)):
+                    raise CorruptData("the video changes its size")
+                size = frame.width, frame.height
+                if frame.format.name != "yuv420p":
+                    frame = frame.reformat(format="yuv420p")
+                yield Planes(*(_plane(plane) for plane in frame.planes))
+    except (av.FFmpegError, ValueError) as error:
+        raise CorruptData(f"the video cannot be decoded: {error}") from error
+
+
+def _plane(plane: av.video.plane.VideoPlane) -> NDArray[np.uint8]:
+    """A view of a decoded plane without the padding of its rows."""
+    padded = np.frombuffer(memoryview(plane), dtype=np.uint8).reshape(-1, plane.line_size)
+    return padded[: plane.height, : plane.width]
+
+
+def decode(video: bytes) -> tuple[NDArray[np.uint8], int]:
+    """All frames as canvases [T, H * 3/2, W] of YUV 4:2:0 planes, and the frame rate.
+
+    Raises:
+        CorruptData: not a readable video.
+    """
+    fps, frames = open_planes(video)
+    canvases = [canvas_of(planes) for planes in frames]
+    if not canvases:
+        raise CorruptData("the video has no frames")
+    return np.stack(canvases), fps
+
+
+def decode_rgb(video: bytes, indices: Iterable[int] | None = None) -> NDArray[np.uint8]:
+    """Frames as RGB [T, H, W, 3], all or the given ones in ascending order."""
+    wanted = None if indices is None else set(indices)
+    try:
+        with av.open(io.BytesIO(video), "r") as container:
+            frames = [
+                frame.to_ndarray(format="rgb24")
+                for index, frame in enumerate(container.decode(_video_stream(container)))
+                if wanted is None or index in wanted
+            ]
+    except (av.FFmpegError, IndexError, ValueError) as error:
+        raise CorruptData(f"the video cannot be decoded: {error}") from error
+    if not frames:
+        raise CorruptData("the video has no frames")
+    if any(frame.shape != frames[0].shape for frame in frames):
+        raise CorruptData("the video changes its size")
+    return np.stack(frames)
+
+
+def canvas_to_rgb(canvas: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """One YUV canvas as RGB [H, W, 3], converted as a player would."""
+    frame = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(canvas), format="yuv420p")
+    frame.colorspace, frame.color_range = _BT709, _LIMITED_RANGE
+    return np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8)
+
+
+def _video_stream(container: av.container.InputContainer) -> VideoStream:
+    stream = container.streams.video[0]
+    if stream.codec_context is None:  # the file names a codec that there is not
+        raise CorruptData("the video's codec is unknown")
+    stream.thread_type = "NONE"
+    stream.codec_context.thread_count = 1
+    return stream

@@ -1,0 +1,262 @@
+"""Reading datasets: random access, filters, epochs. Needs pyarrow and PyAV, no torch.
+
+>>> dataset = ShardDataset("data", split="train", task="maze")  # doctest: +SKIP
+>>> dataset[0].frames().shape  # doctest: +SKIP
+(81, 480, 832, 3)
+"""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from puzzlegen import canonical, registry
+from puzzlegen.errors import CorruptData, InvalidInput, UnknownName
+from puzzlegen.render import video
+from puzzlegen.render.formats import ClipFormat
+from puzzlegen.render.looks import Look
+from puzzlegen.render.motion import pace
+from puzzlegen.render.raster import Painter, fit
+from puzzlegen.replay import replay
+from puzzlegen.seeding import Rng
+from puzzlegen.shards.manifest import read_manifest
+from puzzlegen.shards.schema import COLUMNS, SCALAR_COLUMNS
+from puzzlegen.task import Task
+
+_CACHED_ROW_GROUPS = 8
+
+
+class Row(Mapping[str, Any]):
+    """One clip: columns by name, and what can be made of them."""
+
+    def __init__(self, columns: Mapping[str, Any]) -> None:
+        self._columns = columns
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._columns:
+            raise UnknownName("column", name, self._columns)
+        return self._columns[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._columns)
+
+    def __len__(self) -> int:
+        return len(self._columns)
+
+    @property
+    def video(self) -> bytes:
+        """The mp4."""
+        data: bytes = self["video"]["bytes"]
+        return data
+
+    @property
+    def clip(self) -> ClipFormat:
+        """Size, length and rate."""
+        return ClipFormat(**{name: self[name] for name in ("width", "height", "num_frames", "fps")})
+
+    @property
+    def look(self) -> Look:
+        """Colors and shapes of the clip."""
+        return canonical.decode(Look, json.loads(self["look"]), f"{self['id']} look")
+
+    @property
+    def task(self) -> Task[Any, Any]:
+        """The rules. Raises UnknownName if the recipe's package is not installed."""
+        return registry.load(self["task"]).task
+
+    @property
+    def start(self) -> Any:
+        """The start state."""
+        return canonical.decode(self.task.State, json.loads(self["puzzle"]), f"{self['id']} puzzle")
+
+    def canvases(self) -> Iterator[NDArray[np.uint8]]:
+        """The frames drawn again from puzzle, actions and look, before the codec; one canvas, reused."""
+        task, start = self.task, self.start
+        painter = Painter(task.backdrop(start), fit(task.shape(start), self.clip), self.clip, self.look)
+        return painter.frames(task, replay(task, start, self["actions"]), pace(len(self["actions"]), self.clip))
+
+    def frames(self, source: Literal["video", "render"] = "video") -> NDArray[np.uint8]:
+        """All frames as RGB [T, H, W, 3].
+
+        Args:
+            source: "video" decodes the mp4; "render" draws the clip again, exactly as it was before encoding.
+        """
+        if source == "video":
+            return video.decode_rgb(self.video)
+        if source != "render":
+            raise UnknownName("source of frames", source, ("video", "render"))
+        return np.stack([video.canvas_to_rgb(canvas) for canvas in self.canvases()])
+
+
+class ShardDataset:
+    """A map-style dataset over the shards of a folder; picklable, opens files when first read."""
+
+    def __init__(
+        self, folder: str | Path, *, split: str | None = None, columns: tuple[str, ...] | None = None, **equals: Any
+    ) -> None:
+        """Open a dataset.
+
+        Args:
+            folder: where `generate` wrote it.
+            split: "train" or "test"; all splits if not given.
+            columns: read only these; all if not given.
+            equals: keep rows whose column equals the value, or is in it for a list: task="maze", level=["easy"].
+
+        Raises:
+            OutputError: the folder holds no complete dataset.
+            UnknownName: no such split or column.
+            InvalidInput: a value that no row of its column can have.
+            CorruptData: a shard cannot be read.
+        """
+        self.folder = Path(folder)
+        manifest = read_manifest(self.folder)
+        splits = sorted({shard["split"] for shard in manifest["shards"]})
+        if split is not None and split not in splits:
+            raise UnknownName("split", split, splits, str(folder))
+        self._shards = [self.folder / shard["path"] for shard in manifest["shards"] if split in (None, shard["split"])]
+        self._columns = None if columns is None else list(columns)
+        for name in self._columns or ():
+            if name not in COLUMNS:
+                raise UnknownName("column", name, COLUMNS)
+        for name in equals:
+            if name not in SCALAR_COLUMNS:
+                raise UnknownName("column to filter by", name, SCALAR_COLUMNS)
+        self._places = self._find(equals)
+        self._files: dict[int, pq.ParquetFile] = {}
+        self._groups: OrderedDict[tuple[int, int], pa.Table] = OrderedDict()
+
+    def _find(self, equals: Mapping[str, Any]) -> NDArray[np.int32]:
+        """(shard, row group, row in group) of every row that passes the filters [N, 3]."""
+        places = []
+        for number, shard in enumerate(self._shards):
+            file = _open(shard)
+            sizes = [file.metadata.row_group(group).num_rows for group in range(file.metadata.num_row_groups)]
+            group = np.repeat(np.arange(len(sizes)), sizes)
+            within = np.concatenate([np.arange(size) for size in sizes] or [np.arange(0)])
+            keep = np.ones(len(group), dtype=bool)
+            if equals:
+                table = _read_columns(file, shard, list(equals))
+                for name, value in equals.items():
+                    keep &= pc.is_in(table[name], _wanted(name, value, table[name].type)).to_numpy()
+            rows = np.stack([np.full(len(group), number), group, within], axis=1)
+            places.append(rows[keep])
+        return np.concatenate(places or [np.empty((0, 3))]).astype(np.int32)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, index: int) -> Row:
+        """One row; negative indices count from the end. Reads one row group, the last few stay in memory."""
+        shard, group, row = self._places[index].tolist()
+        table = self._group(shard, group)
+        return Row({name: table[name][row].as_py() for name in table.column_names})
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_files": {}, "_groups": OrderedDict()}
+
+    def find(self, clip_id: str) -> Row:
+        """The row of this id. Raises UnknownName."""
+        ids = self.column("id")
+        if clip_id not in ids:
+            raise UnknownName("clip", clip_id, ids, str(self.folder))
+        return self[ids.index(clip_id)]
+
+    def column(self, name: str) -> list[Any]:
+        """All values of one column, in row order, without reading the others."""
+        parts = []
+        for number, shard in enumerate(self._shards):
+            file = _open(shard)
+            if name not in file.schema_arrow.names:
+                raise UnknownName("column", name, file.schema_arrow.names)
+            mine = self._places[self._places[:, 0] == number]
+            starts = np.cumsum([0, *(file.metadata.row_group(g).num_rows for g in range(file.metadata.num_row_groups))])
+            values = _read_columns(file, shard, [name])[name]
+            parts += values.take(starts[mine[:, 1]] + mine[:, 2]).to_pylist()
+        return parts
+
+    def epoch(self, *, seed: int, rank: int = 0, world: int = 1, skip: int = 0) -> Iterator[Row]:
+        """One shuffled pass: row groups in random order, rows shuffled within each.
+
+        Every rank yields the same number of rows (len // world), no row twice; the order depends on the
+        arguments alone.
+
+        Args:
+            seed: of this epoch's order; give another one for each epoch.
+            rank: number of this process.
+            world: number of processes.
+            skip: rows that this rank has already seen, to resume exactly.
+
+        Raises:
+            InvalidInput: no such rank, or a negative skip.
+        """
+        if not 0 <= rank < world or skip < 0:
+            raise InvalidInput(f"rank must be 0 to world - 1 and skip 0 or more, got {rank=}, {world=}, {skip=}")
+        order = self.epoch_order(seed)
+        share = len(order) // world
+        for index in order[rank * share + skip : (rank + 1) * share]:
+            yield self[index]
+
+    def epoch_order(self, seed: int) -> list[int]:
+        """The shuffled indices of one epoch."""
+        groups: dict[tuple[int, int], list[int]] = {}
+        for index, (shard, group, _) in enumerate(self._places.tolist()):
+            groups.setdefault((shard, group), []).append(index)
+        blocks = list(groups.values())
+        rng = Rng("epoch", seed)
+        rng.shuffle(blocks)
+        for block in blocks:
+            rng.shuffle(block)
+        return [index for block in blocks for index in block]
+
+    def _group(self, shard: int, group: int) -> pa.Table:
+        key = (shard, group)
+        if key in self._groups:
+            self._groups.move_to_end(key)
+            return self._groups[key]
+        if shard not in self._files:
+            self._files[shard] = _open(self._shards[shard])
+        try:
+            table = self._files[shard].read_row_group(group, columns=self._columns)
+        except (pa.ArrowException, OSError) as error:
+            raise _unreadable(f"{self._shards[shard]}: row group {group}", error) from error
+        self._groups[key] = table
+        if len(self._groups) > _CACHED_ROW_GROUPS:
+            self._groups.popitem(last=False)
+        return table
+
+
+def _open(path: Path) -> pq.ParquetFile:
+    try:
+        return pq.ParquetFile(path, memory_map=True)
+    except (pa.ArrowException, OSError) as error:
+        raise _unreadable(str(path), error) from error
+
+
+def _read_columns(file: pq.ParquetFile, path: Path, names: list[str]) -> pa.Table:
+    try:
+        return file.read(columns=names)
+    except (pa.ArrowException, OSError) as error:
+        raise _unreadable(str(path), error) from error
+
+
+def _unreadable(what: str, error: Exception) -> CorruptData:
+    reason = " ".join(str(error).split())  # Arrow explains itself on several lines
+    return CorruptData(f"{what} cannot be read: {reason}")
+
+
+def _wanted(name: str, value: Any, kind: pa.DataType) -> pa.Array:
+    """The values that a filter keeps, as a column of this type."""
+    values = list(value) if isinstance(value, (list, tuple, set)) else [value]
+    try:
+        return pa.array(values, kind)
+    except (pa.ArrowException, OverflowError) as error:
+        raise InvalidInput(f"column {name!r} holds {kind}, it cannot be compared with {value!r}") from error

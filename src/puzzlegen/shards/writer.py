@@ -1,0 +1,119 @@
+"""Files that are whole or absent: written under a temporary name, flushed to disk, renamed."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from puzzlegen.errors import OutputError
+from puzzlegen.shards.schema import schema, writer_options
+
+_TEMPORARY = ".tmp-"
+
+
+@contextlib.contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """Yield a temporary path in the same folder; rename it to `path` only if the block succeeds.
+
+    Raises:
+        OutputError: disk full, no rights, or any other refusal of the file system, in one line.
+    """
+    temporary = path.with_name(f"{path.name}{_TEMPORARY}{os.getpid()}")
+    try:
+        with refusals(path):
+            yield temporary
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+            temporary.replace(path)
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def refusals(path: Path) -> Iterator[None]:
+    """What the file system refuses in the block becomes an OutputError that names `path`."""
+    try:
+        yield
+    except OSError as error:
+        raise _refused(path, error) from error
+
+
+def _refused(path: Path, error: OSError) -> OutputError:
+    what = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up", errno.EROFS: "it is read-only"}
+    what |= {errno.EACCES: "no permission", errno.ENOTDIR: "a part of the path is a file"}
+    reason = what.get(error.errno or 0, error.strerror or str(error))
+    return OutputError(f"Cannot write {path}: {reason}. What was complete before is still there.")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a small text file atomically."""
+    with atomic(path) as temporary:
+        temporary.write_text(text)
+
+
+def make_folder(path: Path) -> None:
+    """Create a folder and its parents. Raises OutputError."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise OutputError(f"Cannot use {path} as a folder: it is a file.") from error
+    except OSError as error:
+        raise _refused(path, error) from error
+
+
+def is_leftover(path: Path) -> bool:
+    """Whether it is a temporary file, of a killed run if nobody is writing."""
+    return _TEMPORARY in path.name
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Delete temporary files that a killed run left behind."""
+    for leftover in filter(is_leftover, folder.iterdir()):
+        leftover.unlink(missing_ok=True)
+
+
+class ShardWriter:
+    """A Parquet file written row group by row group; appears under its name only when the block succeeds.
+
+    >>> with ShardWriter(Path("x.parquet")) as writer:  # doctest: +SKIP
+    ...     writer.write(rows)
+    """
+
+    def __init__(self, path: Path, metadata: Mapping[str, str] | None = None) -> None:
+        self._path = path
+        self._schema = schema(dict(metadata or {}))
+
+    def __enter__(self) -> ShardWriter:
+        with contextlib.ExitStack() as stack:
+            temporary = stack.enter_context(atomic(self._path))
+            file = stack.enter_context(temporary.open("xb"))  # pyarrow would keep its own open if closing fails
+            self._writer = pq.ParquetWriter(file, self._schema, **writer_options())
+            stack.callback(self._writer.close)  # writes a valid footer even after an error: never rename then
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._stack.__exit__(*error)
+
+    def write(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Add rows as one row group."""
+        self.write_table(pa.Table.from_pylist(list(rows), schema=self._schema))
+
+    def write_table(self, table: pa.Table) -> None:
+        """Add a table of this schema as one row group."""
+        self._writer.write_table(table.cast(self._schema), row_group_size=len(table) or 1)
+
+
+def concatenate(parts: Sequence[Path], path: Path, metadata: Mapping[str, str]) -> None:
+    """Join part files into one shard, each part's row group as it is."""
+    with ShardWriter(path, metadata) as writer:
+        for part in parts:
+            writer.write_table(pq.read_table(part))

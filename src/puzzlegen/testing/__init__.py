@@ -1,0 +1,1 @@
+"""The task contract as named checks, for pytest (`TaskConformance`) and for `puzzlegen check`."""

@@ -1,0 +1,137 @@
+"""The nouns that every room shares: what a puzzle looks like, where it came from, how it is solved and judged."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
+from typing import Generic, NamedTuple, TypeVar
+
+from puzzlegen.grid import Cell, Shape
+
+S = TypeVar("S")  # a task's state: a frozen dataclass of ints, strings, tuples and frozen dataclasses
+
+
+class Mark(NamedTuple):
+    """One thing drawn in one cell, without color or size; the look decides what it looks like.
+
+    Args:
+        kind: name that the recipe's looks give a shape to, such as "box".
+        hue: index into the look's palette, 0 to 15, for kinds that come in several colors.
+        links: mask of `grid.LINK` bits: the neighbours this cell is joined to.
+    """
+
+    kind: str
+    hue: int = 0
+    links: int = 0
+
+
+Glyph = tuple[Mark, ...]  # one cell's content, back to front
+
+
+class Token(NamedTuple):
+    """A mark at a cell in one state.
+
+    Args:
+        key: tokens with equal keys in successive states are one thing that glides; None only appears.
+    """
+
+    mark: Mark
+    at: Cell
+    key: Hashable = None
+
+
+class Stroke(NamedTuple):
+    """A mark that draws while it glides from cell to cell and stays behind: the tip of a growing line."""
+
+    mark: Mark
+    source: Cell
+    target: Cell
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Solution:
+    """A sequence of actions that solves a puzzle."""
+
+    actions: tuple[str, ...]
+    optimal: bool
+    """Proved that no solution is better by the task's own measure (its docstring names it)."""
+    unique: bool | None
+    """Proved (True, False) or not decided (None): no other solution is as good."""
+    measures: Mapping[str, int | float] = field(default_factory=dict)
+    """Difficulty measures by name, such as `pushes` or `turns`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trajectory(Generic[S]):
+    """The states that a sequence of actions walks through; len(states) == len(actions) + 1."""
+
+    states: tuple[S, ...]
+    actions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """The key that a puzzle is a pure function of."""
+
+    recipe: str
+    level: str
+    seed: int
+    index: int
+    attempt: int
+
+    @property
+    def id(self) -> str:
+        """Unique name of the clip, safe in paths: recipe, level, seed and index."""
+        return f"{self.recipe}-{self.level}-{self.seed}-{self.index:06d}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instance(Generic[S]):
+    """One accepted puzzle with its solution and its identity up to symmetry."""
+
+    origin: Origin
+    start: S
+    solution: Solution
+    digest: str
+    """16 hex digits, equal for mirrored, rotated and recolored copies of one puzzle."""
+    structure: str
+    """16 hex digits of what splits are made by, equal for all puzzles that share it (walls of a maze)."""
+    split: str
+
+
+class Violation(NamedTuple):
+    """Where a clip breaks the rules: a code, the frame, and the cell if one can be named."""
+
+    code: str
+    frame: int
+    cell: Cell | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """The judgement of one clip."""
+
+    value: float
+    """In [0, 1]; exactly 1.0 when solved, exactly 0.0 for doing nothing."""
+    solved: bool
+    parts: Mapping[str, float]
+    violations: tuple[Violation, ...]
+    confidence: float
+    actions: tuple[str, ...]
+    """The legal moves that were read, up to the first violation."""
+
+
+__all__ = [
+    "Cell",
+    "Glyph",
+    "Instance",
+    "Mark",
+    "Origin",
+    "Score",
+    "Shape",
+    "Solution",
+    "Stroke",
+    "Token",
+    "Trajectory",
+    "Violation",
+]

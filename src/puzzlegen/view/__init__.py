@@ -1,0 +1,1 @@
+"""Pictures for people: exported clips and contact sheets."""

@@ -1,0 +1,314 @@
+"""Reading: random access, filters, epochs, drawing again, damage."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from puzzlegen import registry
+from puzzlegen.errors import CorruptData, InvalidInput, OutputError, UnknownName
+from puzzlegen.generate import sample
+from puzzlegen.render import video
+from puzzlegen.shards.reader import ShardDataset
+
+
+@pytest.fixture(scope="module")
+def dataset(folder: Path) -> ShardDataset:
+    return ShardDataset(folder)
+
+
+@pytest.fixture(scope="module")
+def plain(folder: Path) -> list[dict[str, Any]]:
+    """All rows in the manifest's order, read by pyarrow alone."""
+    entries = json.loads((folder / "manifest.json").read_text())["shards"]
+    return [row for entry in entries for row in pq.read_table(folder / entry["path"]).to_pylist()]
+
+
+def ids(rows: Any) -> list[str]:
+    return [row["id"] for row in rows]
+
+
+# --- access
+
+
+def test_random_access_equals_sequential_reading(dataset: ShardDataset, plain: list[dict[str, Any]]) -> None:
+    assert len(dataset) == len(plain) == 120
+    order = np.random.default_rng(0).permutation(len(plain)).tolist()
+    for index in order:
+        assert dict(dataset[index]) == plain[index]
+    assert ids(dataset) == ids(plain)
+
+
+def test_indices_count_from_the_end_and_end(dataset: ShardDataset, plain: list[dict[str, Any]]) -> None:
+    assert dataset[-1]["id"] == plain[-1]["id"]
+    assert dataset[-len(plain)]["id"] == plain[0]["id"]
+    for index in (len(plain), -len(plain) - 1):
+        with pytest.raises(IndexError):
+            dataset[index]
+
+
+def test_splits_part_the_rows(folder: Path, plain: list[dict[str, Any]]) -> None:
+    names = sorted({row["split"] for row in plain})
+    parts = [ShardDataset(folder, split=name) for name in names]
+    assert sorted(row["id"] for part in parts for row in part) == sorted(ids(plain))
+    assert all(row["split"] == name for name, part in zip(names, parts, strict=True) for row in part)
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [{"task": "maze"}, {"task": ["maze", "sokoban"]}, {"task": "maze", "num_actions": 5}, {"optimal": False},
+     {"unique": None}, {"unique": True}, {"level": "hard"}, {"num_actions": (4, 5, 6)}, {"index": 3},
+     {"look_name": {"paper", "ice"}}],
+)  # fmt: skip
+def test_filters_keep_what_a_loop_keeps(folder: Path, plain: list[dict[str, Any]], filters: dict[str, Any]) -> None:
+    def kept(row: dict[str, Any]) -> bool:
+        return all(
+            row[name] in (value if isinstance(value, (list, tuple, set)) else [value])
+            for name, value in filters.items()
+        )
+
+    assert ids(ShardDataset(folder, **filters)) == [row["id"] for row in plain if kept(row)]
+
+
+def test_columns_are_read_alone(folder: Path, plain: list[dict[str, Any]]) -> None:
+    dataset = ShardDataset(folder, columns=("id", "keyframes"), task="sokoban")
+    wanted = [{name: row[name] for name in ("id", "keyframes")} for row in plain if row["task"] == "sokoban"]
+    assert [dict(row) for row in dataset] == wanted
+    with pytest.raises(UnknownName, match="column 'video'"):
+        dataset[0]["video"]
+
+
+def test_a_column_is_that_of_the_rows(folder: Path, plain: list[dict[str, Any]]) -> None:
+    assert ShardDataset(folder).column("digest") == [row["digest"] for row in plain]
+    assert ShardDataset(folder, task="maze").column("actions") == [
+        row["actions"] for row in plain if row["task"] == "maze"
+    ]
+
+
+def test_rows_are_found_by_id(dataset: ShardDataset, plain: list[dict[str, Any]]) -> None:
+    assert dict(dataset.find(plain[77]["id"])) == plain[77]
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda folder: ShardDataset(folder, split="trian"), "Did you mean 'train'?"),
+        (lambda folder: ShardDataset(folder, levle="easy"), "Did you mean 'level'?"),
+        (lambda folder: ShardDataset(folder, columns=("id", "first_fram")), "Did you mean 'first_frame'?"),
+        (lambda folder: ShardDataset(folder).column("kefyrames"), "Did you mean 'keyframes'?"),
+        (lambda folder: ShardDataset(folder)[0]["promt"], "Did you mean 'prompt'?"),
+        (lambda folder: ShardDataset(folder).find("maze-tiny-4-00003"), "Did you mean 'maze-tiny-4-0000"),
+        (lambda folder: ShardDataset(folder, video=b""), "column to filter by 'video'"),
+    ],
+)
+def test_unknown_names_get_a_suggestion(folder: Path, make: Any, words: str) -> None:
+    with pytest.raises(UnknownName) as caught:
+        make(folder)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("filters", [{"level": 3}, {"num_actions": "five"}, {"seed": [1, "x"]}, {"index": 2**70}])
+def test_a_filter_of_the_wrong_type_is_one_line(folder: Path, filters: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        ShardDataset(folder, **filters)
+    assert next(iter(filters)) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_without_a_manifest_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="no complete puzzlegen dataset"):
+        ShardDataset(tmp_path)
+
+
+def test_a_dataset_survives_pickling(folder: Path) -> None:
+    dataset = ShardDataset(folder, task="maze", columns=("id", "video"))
+    first = dict(dataset[0])
+    data = pickle.dumps(dataset)
+    assert len(data) < 20_000, "opened files and rows stay behind"
+    copy = pickle.loads(data)
+    assert dict(copy[0]) == first
+    assert ids(copy) == ids(dataset)
+
+
+# --- epochs
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**40), world=st.integers(1, 9), task=st.sampled_from([None, "maze"]))
+def test_ranks_share_an_epoch(folder: Path, seed: int, world: int, task: str | None) -> None:
+    dataset = ShardDataset(folder, columns=("id",), **({"task": task} if task else {}))
+    parts = [ids(dataset.epoch(seed=seed, rank=rank, world=world)) for rank in range(world)]
+    assert {len(part) for part in parts} == {len(dataset) // world}
+    seen = [name for part in parts for name in part]
+    assert len(set(seen)) == len(seen)
+    assert set(seen) <= set(dataset.column("id"))
+    if world == 1:
+        assert sorted(seen) == sorted(dataset.column("id"))
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 99), world=st.integers(1, 4), data=st.data())
+def test_an_epoch_resumes_exactly(folder: Path, seed: int, world: int, data: st.DataObject) -> None:
+    dataset = ShardDataset(folder, columns=("id",))
+    rank, skip = data.draw(st.integers(0, world - 1)), data.draw(st.integers(0, 130))
+    whole = ids(dataset.epoch(seed=seed, rank=rank, world=world))
+    again = ids(ShardDataset(folder, columns=("id",)).epoch(seed=seed, rank=rank, world=world, skip=skip))
+    assert again == whole[skip:]
+
+
+def test_epochs_depend_on_the_seed_alone(folder: Path) -> None:
+    orders = [tuple(ShardDataset(folder).epoch_order(seed)) for seed in range(20)]
+    assert len(set(orders)) == 20
+    assert orders == [tuple(ShardDataset(folder).epoch_order(seed)) for seed in range(20)]
+    assert all(sorted(order) == list(range(120)) for order in orders)
+    assert list(range(120)) not in map(list, orders)
+
+
+def test_epochs_read_each_row_group_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows of a group come together, so that a shuffled pass costs no more than a sequential one."""
+    reads = []
+    read = pq.ParquetFile.read_row_group
+
+    def counted(self: Any, group: int, **options: Any) -> Any:
+        reads.append(group)
+        return read(self, group, **options)
+
+    monkeypatch.setattr(pq.ParquetFile, "read_row_group", counted)
+    dataset = ShardDataset(folder)
+    groups = sum(pq.read_metadata(shard).num_row_groups for shard in (folder / "data").glob("*.parquet"))
+    assert len(ids(dataset.epoch(seed=1))) == 120
+    assert len(reads) == groups
+
+
+@pytest.mark.parametrize("arguments", [{"rank": 2, "world": 2}, {"rank": -1, "world": 2}, {"world": 0}, {"skip": -1}])
+def test_impossible_ranks_are_refused(dataset: ShardDataset, arguments: dict[str, int]) -> None:
+    """A negative skip would hand out the rows of another rank."""
+    with pytest.raises(InvalidInput):
+        next(dataset.epoch(seed=0, **arguments), None)
+
+
+# --- frames
+
+
+@pytest.mark.parametrize("task", ["maze", "flowfree", "sokoban"])
+def test_drawing_again_gives_what_was_encoded(folder: Path, task: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The canvases that went into the encoder when the row was made, against those drawn from the stored row."""
+    encoded: list[Any] = []
+    encode = video.encode
+
+    def spy(canvases: Iterator[Any], clip: Any) -> bytes:
+        encoded.append(np.stack([canvas.copy() for canvas in canvases]))
+        return encode(iter(encoded[-1]), clip)
+
+    monkeypatch.setattr(video, "encode", spy)
+    recipe = registry.load(task)
+    for row in list(ShardDataset(folder, task=task))[:6]:
+        stream = sample.Stream(recipe=task, level=row["level"], seed=row["seed"], clip=row.clip)
+        instance = sample.draft(recipe, stream, row["index"], row["attempt"])
+        made = sample.render(recipe, stream, instance)
+        assert made["video"]["bytes"] == row.video, "the row can be made again alone"
+        again = np.stack([canvas.copy() for canvas in row.canvases()])
+        assert np.array_equal(again, encoded[-1])
+        rendered, decoded = row.frames("render"), row.frames("video")
+        assert rendered.shape == decoded.shape == (row["num_frames"], row["height"], row["width"], 3)
+        assert rendered.dtype == decoded.dtype == np.uint8
+        assert np.array_equal(rendered, np.stack([video.canvas_to_rgb(canvas) for canvas in encoded[-1]]))
+        error = np.abs(rendered.astype(int) - decoded)
+        assert error.mean() <= 1.0
+        assert error.max() <= 24
+
+
+def test_frames_come_from_the_video_unless_asked_otherwise(dataset: ShardDataset) -> None:
+    row = dataset[0]
+    assert np.array_equal(row.frames(), video.decode_rgb(row.video))
+    with pytest.raises(InvalidInput, match="source"):
+        row.frames("vidoe")  # type: ignore[arg-type]
+
+
+def test_rows_know_their_puzzle(dataset: ShardDataset) -> None:
+    for index in (0, 50, 119):
+        row = dataset[index]
+        assert row.task.text(row.start) == row["states"][0]
+        assert str(row.clip) == "64x64x25@8"
+        assert row.look.name == row["look_name"]
+
+
+# --- damage
+
+
+def damaged(folder: Path, tmp_path: Path, change: Any) -> Path:
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    shard = max((copy / "data").glob("*.parquet"), key=lambda path: path.stat().st_size)
+    shard.write_bytes(change(shard.read_bytes()))
+    return copy
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda data: b"",
+        lambda data: data[:1000],
+        lambda data: data[:-1],
+        lambda data: b"PAR1" + bytes(100),
+        lambda data: data[:-8] + bytes(8),
+    ],
+    ids=["empty", "truncated", "short", "no footer", "zero tail"],
+)
+def test_a_shard_without_a_footer_is_corrupt_data(folder: Path, tmp_path: Path, change: Any) -> None:
+    with pytest.raises(CorruptData) as caught:
+        list(ShardDataset(damaged(folder, tmp_path, change)))
+    assert ".parquet" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_absent_shard_is_corrupt_data(folder: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    next((copy / "data").glob("*.parquet")).unlink()
+    with pytest.raises(CorruptData, match=r"\.parquet"):
+        ShardDataset(copy)
+
+
+def wrecked(folder: Path, tmp_path: Path, column: str) -> Path:
+    """Zeros over one column's pages, footer intact."""
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    for shard in (copy / "data").glob("*.parquet"):
+        footer = pq.read_metadata(shard)
+        data = bytearray(shard.read_bytes())
+        for group in range(footer.num_row_groups):
+            chunks = [footer.row_group(group).column(number) for number in range(footer.num_columns)]
+            chunk = next(chunk for chunk in chunks if chunk.path_in_schema == column)
+            begin = chunk.dictionary_page_offset or chunk.data_page_offset
+            data[begin : begin + chunk.total_compressed_size] = b"\xff" * chunk.total_compressed_size
+        shard.write_bytes(data)
+    return copy
+
+
+@pytest.mark.parametrize(
+    ("column", "use"),
+    [
+        ("prompt", lambda folder: ShardDataset(folder)[0]),
+        ("level", lambda folder: ShardDataset(folder, level="tiny")),
+        ("id", lambda folder: ShardDataset(folder).column("id")),
+        ("id", lambda folder: ShardDataset(folder).find("maze-tiny-4-000001")),
+        ("video.bytes", lambda folder: ShardDataset(folder)[3]),
+    ],
+)
+def test_a_damaged_column_is_corrupt_data(folder: Path, tmp_path: Path, column: str, use: Any) -> None:
+    with pytest.raises(CorruptData) as caught:
+        use(wrecked(folder, tmp_path, column))
+    assert ".parquet" in str(caught.value)
+    assert "\n" not in str(caught.value)
