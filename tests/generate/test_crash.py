@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from puzzlegen.errors import OutputError
+from puzzlegen.generate import run
+from puzzlegen.generate.engines import InProcess
+from puzzlegen.generate.plan import Request
+from puzzlegen.generate.sample import Stream
+from puzzlegen.render.formats import parse_format
 
 from runs import contents, kill_group, lines, puzzlegen, start, wait_for, workers
 
@@ -73,6 +83,9 @@ def test_killed_ever_later_and_resumed(undisturbed: Path, tmp_path: Path) -> Non
     expect_same(folder, undisturbed)
 
 
+FEW_REQUEST = Request(
+    streams=(Stream(recipe="maze", level="tiny", seed=3, clip=parse_format("64x64x25")),), num=36, shard_rows=20
+)
 FEW = ("generate", "maze:tiny", "--num", 36, "--seed", 3, "--format", "64x64x25", "--shard-rows", 20)
 _DRIVER = """
 import os, shutil, signal, sys
@@ -300,3 +313,35 @@ def test_a_lost_shard_is_made_again(tmp_path: Path) -> None:
     done = puzzlegen(*FEW, "--out", folder)
     assert (done.returncode, done.stderr) == (0, "")
     assert contents(folder) == before
+
+
+def test_a_run_that_comes_while_the_first_clears_up_is_harmless(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The finished run deletes its work file by file; a second run looks at the folder after the first file."""
+    folder = tmp_path / "d"
+    clear = shutil.rmtree
+    seen = []
+
+    def interrupted(path: Path, **options: Any) -> None:
+        if not seen:
+            seen.append(path)
+            next(entry for entry in path.rglob("*") if entry.is_file()).unlink()
+            (path / "lock").unlink(missing_ok=True)
+            assert run.generate(FEW_REQUEST, folder, InProcess(), lambda *_: None)["rows"] == 36
+        clear(path, **options)
+
+    monkeypatch.setattr(shutil, "rmtree", interrupted)
+    assert run.generate(FEW_REQUEST, folder, InProcess(), lambda *_: None)["rows"] == 36
+    assert seen
+    assert sorted(path.name for path in folder.iterdir()) == ["data", "manifest.json", "request.json"]
+
+
+def test_a_lock_that_was_taken_away_with_its_folder_is_no_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first run finishes between the second's opening of the lock file and its locking."""
+    folder = tmp_path / "d"
+    lock = fcntl.flock
+    monkeypatch.setattr(fcntl, "flock", lambda *args: ((folder / ".work").rename(folder / ".work.tmp-1"), lock(*args)))
+    with pytest.raises(OutputError, match="Run the same command again"):
+        run.generate(FEW_REQUEST, folder, InProcess(), lambda *_: None)
+    assert not (folder / "request.json").exists()

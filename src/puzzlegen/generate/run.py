@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -67,14 +68,14 @@ def generate(request: Request, folder: Path, engine: Engine, progress: Progress)
     writer.make_folder(folder)
     _refuse_other(folder, described)
     work = folder / _WORK
-    if not work.exists() and _is_finished(folder):
+    if not any(entry == work or writer.is_leftover(entry) for entry in folder.iterdir()) and _is_finished(folder):
         return manifests.read_manifest(folder)
     writer.make_folder(work)
     with _locked(work):
         _claim(folder, described)
         if not _is_finished(folder):
             _make(request, folder, described, engine, progress)
-        shutil.rmtree(work)
+        _discard(work)
     return manifests.read_manifest(folder)
 
 
@@ -111,10 +112,20 @@ def _claim(folder: Path, described: dict[str, Any]) -> None:
 
 
 def _give_back(folder: Path) -> None:
-    """Undo the claim of a request that came to nothing; the claim itself last, or another request takes its drafts."""
-    shutil.rmtree(folder / _WORK)
+    """Undo the claim of a request that came to nothing; the claim after the drafts, or another request takes them."""
+    for place in ("drafts", "parts"):
+        shutil.rmtree(folder / _WORK / place)
     (folder / "data").rmdir()
     (folder / _REQUEST).unlink()
+    _discard(folder / _WORK)
+
+
+def _discard(work: Path) -> None:
+    """Take the locked folder away at once: deleted file by file, a second run would find it without its lock."""
+    trash = writer.temporary_name(work)
+    with writer.refusals(work):
+        work.rename(trash)
+    shutil.rmtree(trash, ignore_errors=True)  # a run that comes now may clear it too, as a leftover
 
 
 def _refuse_other(folder: Path, described: dict[str, Any]) -> None:
@@ -157,9 +168,16 @@ def _locked(work: Path) -> Iterator[None]:
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            taken = os.path.samestat(os.fstat(lock.fileno()), (work / "lock").stat())
+        except FileNotFoundError:
+            taken = False
         except OSError as error:
             raise OutputError(f"Another run is writing {work.parent}. Wait for it or choose another --out.") from error
-        yield
+        if taken:
+            yield
+            return
+    # the run that held it has just finished and taken the folder away
+    raise OutputError(f"Another run was writing {work.parent} until now. Run the same command again.")
 
 
 # --- drafts

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ def atomic(path: Path) -> Iterator[Path]:
     Raises:
         OutputError: disk full, no rights, or any other refusal of the file system, in one line.
     """
-    temporary = path.with_name(f"{path.name}{_TEMPORARY}{os.getpid()}")
+    temporary = temporary_name(path)
     try:
         with refusals(path):
             yield temporary
@@ -35,6 +36,11 @@ def atomic(path: Path) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def temporary_name(path: Path) -> Path:
+    """Where this process keeps `path` while it is not whole."""
+    return path.with_name(f"{path.name}{_TEMPORARY}{os.getpid()}")
 
 
 @contextlib.contextmanager
@@ -70,14 +76,17 @@ def make_folder(path: Path) -> None:
 
 
 def is_leftover(path: Path) -> bool:
-    """Whether it is a temporary file, of a killed run if nobody is writing."""
+    """Whether it is a temporary file or folder, of a killed run if nobody is writing."""
     return _TEMPORARY in path.name
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Delete temporary files that a killed run left behind."""
+    """Delete temporary files and folders that a killed run left behind."""
     for leftover in filter(is_leftover, folder.iterdir()):
-        leftover.unlink(missing_ok=True)
+        if leftover.is_dir():
+            shutil.rmtree(leftover, ignore_errors=True)
+        else:
+            leftover.unlink(missing_ok=True)
 
 
 class ShardWriter:
