@@ -21,7 +21,6 @@ from puzzlegen.generate.engines import InProcess
 from puzzlegen.generate.plan import Request
 from puzzlegen.generate.sample import Stream
 from puzzlegen.render.formats import parse_format
-
 from runs import contents, kill_group, lines, puzzlegen, start, wait_for, workers
 
 LEVELS = ("maze:tiny", "maze:easy")
