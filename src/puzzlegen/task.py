@@ -8,12 +8,13 @@ ints, strings, bools, tuples and other frozen dataclasses, so that they hash, co
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import ClassVar, Generic, TypeVar
 
 from puzzlegen.grid import Shape
 from puzzlegen.seeding import Rng
-from puzzlegen.types import Glyph, Solution, Stroke, Token
+from puzzlegen.types import Forgery, Glyph, Solution, Stroke, Token
 
 P = TypeVar("P")  # the level's parameters: a frozen dataclass
 S = TypeVar("S")  # the state
@@ -112,3 +113,25 @@ class Task(ABC, Generic[P, S]):
     @abstractmethod
     def read(self, start: S, board: Sequence[Glyph]) -> S | None:
         """The state whose tokens show this board (one stack a cell), or None if no reachable state does."""
+
+    # --- judging; the defaults suit a task for which nothing finer is published
+
+    def blame(self, state: S, board: Sequence[Glyph | None]) -> str:
+        """The violation code for a board that no legal action from `state` leads to; None: a cell that is unclear."""
+        return "JUMP"
+
+    def forgeries(self, state: S) -> Iterable[Forgery]:
+        """Pictures that cheat: one step away from `state`, but by breaking a rule that this task has."""
+        return ()
+
+    def items(self, states: Sequence[S]) -> Counter[Hashable]:
+        """What a walk through `states` has done, in the units that precision and recall count; nothing at the start."""
+        return Counter(states[1:])
+
+    def references(self, start: S, states: Sequence[S]) -> Iterable[Sequence[str]]:
+        """Best solutions that a walk is compared with: all, or some of those that are nearest to it."""
+        return [self.solve(start).actions]
+
+    def components(self, states: Sequence[S]) -> Mapping[str, float]:
+        """Named terms in [0, 1] of published rewards, for the states that a clip shows, legal or not, start first."""
+        return {}

@@ -99,6 +99,25 @@ class Instance(Generic[S]):
     split: str
 
 
+class Forgery(NamedTuple):
+    """What a picture shows right after a rule was broken.
+
+    Args:
+        code: the violation that a judge should find.
+        tokens: what is drawn on the backdrop then, with the keys that the state's own tokens have.
+    """
+
+    code: str
+    tokens: tuple[Token, ...]
+
+
+class Sighting(NamedTuple, Generic[S]):
+    """A state that was read from the frames, whether or not a legal action led there, and the first such frame."""
+
+    frame: int
+    state: S
+
+
 class Violation(NamedTuple):
     """Where a clip breaks the rules: a code, the frame, and the cell if one can be named."""
 
@@ -108,27 +127,36 @@ class Violation(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Score:
+class Score(Generic[S]):
     """The judgement of one clip."""
 
     value: float
-    """In [0, 1]; exactly 1.0 when solved, exactly 0.0 for doing nothing."""
+    """The dense reward in [0, 1]; exactly 1.0 when solved, exactly 0.0 for doing nothing."""
     solved: bool
     parts: Mapping[str, float]
+    """What the value is made of, and how well the clip could be read; all in [0, 1]."""
     violations: tuple[Violation, ...]
+    """What is wrong, the first fatal one first; empty exactly when solved."""
     confidence: float
+    """Estimated probability that the verdict is right."""
     actions: tuple[str, ...]
     """The legal moves that were read, up to the first violation."""
+    frames: tuple[int, ...]
+    """The frame that first shows the state after each of these moves."""
+    seen: tuple[Sighting[S], ...]
+    """Every state that the clip shows at rest, in order, repeats left out; also what no legal move explains."""
 
 
 __all__ = [
     "Cell",
+    "Forgery",
     "Glyph",
     "Instance",
     "Mark",
     "Origin",
     "Score",
     "Shape",
+    "Sighting",
     "Solution",
     "Stroke",
     "Token",

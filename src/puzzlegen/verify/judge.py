@@ -15,7 +15,7 @@ from puzzlegen.errors import SearchLimit
 from puzzlegen.grid import Cell
 from puzzlegen.replay import board
 from puzzlegen.task import Task
-from puzzlegen.types import Score, Violation
+from puzzlegen.types import Score, Sighting, Violation
 from puzzlegen.verify.perceive import UNCLEAR, Candidates
 
 UNSOLVED_CAP = 0.9
@@ -30,6 +30,7 @@ class _Walk:
     def __init__(self, task: Task[Any, Any], start: Any, allowed: Candidates) -> None:
         self.task, self.start, self.allowed = task, start, allowed
         self.actions: list[str] = []
+        self.seen = [Sighting(0, start)]
         self._enter(start)
 
     def _enter(self, state: Any) -> None:
@@ -47,7 +48,7 @@ class _Walk:
             self._known.append((action, state, self.allowed.labels(board(self.task, state))))
             yield self._known[-1]
 
-    def advance(self, following: NDArray[np.int16]) -> str | None:
+    def advance(self, frame: int, following: NDArray[np.int16]) -> str | None:
         """Take in the first of these frames' labels. Returns a violation code, or None."""
         labels = following[0]
         off = labels != self.labels
@@ -60,6 +61,7 @@ class _Walk:
                     if (self.disturbed & (after == self.labels)).any():
                         return "LAYOUT_CHANGED"
                     self.actions.append(action)
+                    self.seen.append(Sighting(frame, state))
                     self._enter(state)
                     return None
         if any(not (self.disturbed & (after == self.labels)).any() for _, _, after in self._successors()):
@@ -84,7 +86,7 @@ class _Walk:
         return "LAYOUT_CHANGED" if stray.any() else "JUMP"
 
 
-def judge(task: Task[Any, Any], start: Any, labels: NDArray[np.int16], allowed: Candidates) -> Score:
+def judge(task: Task[Any, Any], start: Any, labels: NDArray[np.int16], allowed: Candidates) -> Score[Any]:
     """Score a clip from the labels of its cells [T, N]."""
     walk = _Walk(task, start, allowed)
     violation = None
@@ -92,7 +94,7 @@ def judge(task: Task[Any, Any], start: Any, labels: NDArray[np.int16], allowed: 
         if frame == 0 and not np.array_equal(seen, walk.labels):
             violation = Violation("BAD_START", 0, _first_cell(task, start, seen != walk.labels))
             break
-        code = walk.advance(labels[frame:])
+        code = walk.advance(frame, labels[frame:])
         if code:
             violation = Violation(code, frame, _first_cell(task, start, seen != walk.labels))
             break
@@ -111,7 +113,7 @@ def _at_the_end(walk: _Walk, labels: NDArray[np.int16]) -> Violation | None:
     return None
 
 
-def _score(walk: _Walk, start: Any, labels: NDArray[np.int16], violation: Violation | None) -> Score:
+def _score(walk: _Walk, start: Any, labels: NDArray[np.int16], violation: Violation | None) -> Score[Any]:
     solved = violation is None
     progress = 1.0 if solved else _progress(walk.task, start, walk.state)
     clear = float((labels != UNCLEAR).mean())
@@ -122,6 +124,8 @@ def _score(walk: _Walk, start: Any, labels: NDArray[np.int16], violation: Violat
         violations=() if violation is None else (violation,),
         confidence=clear,
         actions=tuple(walk.actions),
+        frames=tuple(sighting.frame for sighting in walk.seen[1:]),
+        seen=tuple(walk.seen),
     )
 
 

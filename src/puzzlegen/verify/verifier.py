@@ -37,11 +37,11 @@ class Verifier:
         self._painter = Painter(task.backdrop(start), self.layout, clip, look)
         self._allowed = perceive.candidates(self._painter, task.glyphs(start))
 
-    def score(self, canvases: NDArray[np.uint8]) -> Score:
+    def score(self, canvases: NDArray[np.uint8]) -> Score[Any]:
         """Score frames given as YUV 4:2:0 canvases [T, H * 3/2, W] (see `render.video.decode`)."""
         return self.score_pictures(map(planes_of, canvases))
 
-    def score_video(self, data: bytes) -> Score:
+    def score_video(self, data: bytes) -> Score[Any]:
         """Score an mp4. Raises CorruptData if it is unreadable or not of the clip's size, length and rate."""
         return self.score_pictures(self.pictures(data))
 
@@ -52,7 +52,7 @@ class Verifier:
             raise CorruptData(f"the video has {fps} frames per second, expected {self.clip}")
         return pictures
 
-    def score_pictures(self, pictures: Iterable[Planes]) -> Score:
+    def score_pictures(self, pictures: Iterable[Planes]) -> Score[Any]:
         """Score frames that come one by one. Raises CorruptData for another size or number of frames."""
         pictures = iter(pictures)
         first = next(pictures, None)
