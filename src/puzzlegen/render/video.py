@@ -144,6 +144,13 @@ def canvas_to_rgb(canvas: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8)
 
 
+def rgb_to_planes(frame: NDArray[np.uint8]) -> Planes:
+    """One RGB frame [H, W, 3], sides even, in the clips' color space."""
+    picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+    picture = picture.reformat(format="yuv420p", dst_colorspace=_BT709, dst_color_range=_LIMITED_RANGE)
+    return Planes(*(_plane(plane).copy() for plane in picture.planes))
+
+
 def _video_stream(container: av.container.InputContainer) -> VideoStream:
     stream = container.streams.video[0]
     if stream.codec_context is None:  # the file names a codec that there is not

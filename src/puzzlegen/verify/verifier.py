@@ -41,6 +41,10 @@ class Verifier:
         """Score frames given as YUV 4:2:0 canvases [T, H * 3/2, W] (see `render.video.decode`)."""
         return self.score_pictures(map(planes_of, canvases))
 
+    def score_frames(self, frames: NDArray[np.uint8]) -> Score[Any]:
+        """Score RGB frames [T, H, W, 3]."""
+        return self.score_pictures(map(video.rgb_to_planes, frames))
+
     def score_video(self, data: bytes) -> Score[Any]:
         """Score an mp4. Raises CorruptData if it is unreadable or not of the clip's size, length and rate."""
         return self.score_pictures(self.pictures(data))
