@@ -156,7 +156,7 @@ def film(
     stage("encode")
     data = video.encode(painter.frames(task, trajectory, timeline), clip)
     stage("verify")
-    first, final = require_gold(Verifier(task, start, look, clip), data, actions, name)
+    first, final = require_gold(Verifier(task, start, look, clip, len(actions)), data, actions, name)
     return Film(data, first, final, trajectory, timeline)
 
 

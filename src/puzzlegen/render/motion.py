@@ -36,12 +36,16 @@ class Timeline:
 
 def pace(num_actions: int, clip: ClipFormat) -> Timeline:
     """Spread the actions over a clip. Raises Rejected when they do not fit at one frame each."""
-    room = clip.num_frames - 1 - HOLD_END
-    if num_actions > room:
+    each = frames_per_action(num_actions, clip)
+    if not each:
         raise Rejected("solution too long for the clip")
-    frames_per_action = min(_SLOWEST, room // max(1, num_actions))
-    spare = clip.num_frames - frames_per_action * num_actions
-    return Timeline(min(_HOLD_START, spare - HOLD_END), frames_per_action, num_actions, clip.num_frames)
+    spare = clip.num_frames - each * num_actions
+    return Timeline(min(_HOLD_START, spare - HOLD_END), each, num_actions, clip.num_frames)
+
+
+def frames_per_action(num_actions: int, clip: ClipFormat) -> int:
+    """How many frames each action of a clip takes; 0 if there are too many actions."""
+    return min(_SLOWEST, (clip.num_frames - 1 - HOLD_END) // max(1, num_actions))
 
 
 def even_offset(distance_px: int, part: int, whole: int) -> int:

@@ -15,13 +15,13 @@ from puzzlegen.render.looks import Look
 from puzzlegen.render.motion import pace
 from puzzlegen.render.planes import planes_of
 from puzzlegen.render.raster import Painter, fit
-from puzzlegen.replay import replay
+from puzzlegen.replay import board, replay
 from puzzlegen.task import Task
 from puzzlegen.testing.promise import promise
 from puzzlegen.testing.subject import Subject
 from puzzlegen.types import Instance
-from puzzlegen.verify import perceive
-from puzzlegen.verify.register import unshift
+from puzzlegen.verify.atlas import Atlas, atlas
+from puzzlegen.verify.perceive import quarters
 from puzzlegen.verify.verifier import Verifier
 
 Canvases = NDArray[np.uint8]
@@ -48,18 +48,18 @@ def check_looks(subject: Subject) -> str:
         for level in subject.levels:
             start, clip = subject.puzzles(level)[0].start, subject.clip(level)
             painter = Painter(subject.task.backdrop(start), fit(subject.task.shape(start), clip), clip, look)
-            apart, pair = _nearest_stacks(perceive.candidates(painter, subject.task.glyphs(start)))
+            apart, pair = _nearest_stacks(atlas(painter, subject.task.glyphs(start), board(subject.task, start)))
             if apart < least:
                 least, where = apart, f"look {look.name}, level {level}: {pair}"
     promise(least >= LEAST_APART, f"{where} differ by {least:.0f} levels only; change a color or a shape")
     return f"least difference {least:.0f} levels ({where})"
 
 
-def _nearest_stacks(candidates: perceive.Candidates) -> tuple[float, str]:
+def _nearest_stacks(candidates: Atlas) -> tuple[float, str]:
     """The smallest difference between two stacks of one cell, in levels, and which they are."""
     least, pair = 255.0, ""
-    for stacks, features in zip(candidates.stacks, candidates.features, strict=True):
-        own = features[: len(stacks)]
+    for stacks, rows in zip(candidates.stacks, candidates.rows, strict=True):
+        own = quarters(candidates.features[rows[: len(stacks)]])
         apart = np.abs(own[:, None] - own[None]).max(axis=2) + np.diag(np.full(len(own), 255.0))
         if apart.min() < least:
             one, other = np.unravel_index(int(apart.argmin()), apart.shape)
@@ -96,7 +96,8 @@ def shifted(canvases: Canvases, pixels: int) -> Canvases:
     moved = canvases.copy()
     for canvas in moved:
         for plane, step in zip(planes_of(canvas), (1, 2, 2), strict=True):
-            plane[:] = unshift(plane.copy(), -pixels // step, -pixels // step)
+            by = pixels // step
+            plane[:] = np.pad(plane, ((by, 0), (by, 0)), mode="edge")[: len(plane), : plane.shape[1]]
     return moved
 
 

@@ -1,143 +1,162 @@
-"""Boards to a score: only sequences of legal actions from the stored start count, up to the first violation.
-
-Between two states at rest, only cells that the action changes may look like anything else; nothing may ever jump.
-"""
+"""Evidence to a score: strict success, or what is wrong, where, and what the legal part of the clip is worth."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from puzzlegen.errors import SearchLimit
 from puzzlegen.grid import Cell
-from puzzlegen.replay import board
 from puzzlegen.task import Task
-from puzzlegen.types import Score, Sighting, Violation
-from puzzlegen.verify.perceive import UNCLEAR, Candidates
+from puzzlegen.types import Glyph, Score, Sighting, Violation
+from puzzlegen.verify.atlas import GOAL, LAYOUT, UNCLEAR, Atlas
+from puzzlegen.verify.observer import Evidence
+from puzzlegen.verify.walk import Fault, Pace, Walk
 
 UNSOLVED_CAP = 0.9
+"""Most that a clip can score that does not solve its puzzle."""
+LEFT_CAP = 0.5
+"""Most that a clip can score that solves its puzzle and then undoes it."""
+WORTHLESS = frozenset({
+    "LAYOUT_CHANGED", "GOAL_CHANGED", "MULTI_AGENT", "NO_PROGRESS", "NO_PROCESS", "BAD_START", "OVERPAINT", "BOX_COUNT",
+    "OUT_OF_VIEW", "UNPARSED",
+})  # fmt: skip
+"""Violations after which nothing counts: it is another puzzle, or another number of things. Others end the credit."""
+CODES = WORTHLESS | {"JUMP", "WALL_HIT", "END_STATE", "CROSSING", "BRANCH", "ILLEGAL_PUSH"}
+"""All violations that a judge or a task names."""
+
+_OVERPAINTED = 0.4
+"""Share of the cells that change at once when a picture is painted over."""
+_MOST_FLICKER = 0.15
+"""Share of the frames that may flicker."""
 
 
-_Successor = tuple[str, Any, NDArray[np.int16]]
-
-
-class _Walk:
-    """The legal walk that the frames show so far."""
-
-    def __init__(self, task: Task[Any, Any], start: Any, allowed: Candidates) -> None:
-        self.task, self.start, self.allowed = task, start, allowed
-        self.actions: list[str] = []
-        self.seen = [Sighting(0, start)]
-        self._enter(start)
-
-    def _enter(self, state: Any) -> None:
-        self.state = state
-        self.labels = self.allowed.labels(board(self.task, state))
-        self.disturbed = np.zeros(len(self.labels), dtype=bool)
-        self._known: list[_Successor] = []
-        self._unknown = iter(self.task.actions(state))
-
-    def _successors(self) -> Iterator[_Successor]:
-        """(action, state, labels) of every legal action, each worked out when first needed."""
-        yield from self._known
-        for action in self._unknown:
-            state = self.task.step(self.state, action)
-            self._known.append((action, state, self.allowed.labels(board(self.task, state))))
-            yield self._known[-1]
-
-    def advance(self, frame: int, following: NDArray[np.int16]) -> str | None:
-        """Take in the first of these frames' labels. Returns a violation code, or None."""
-        labels = following[0]
-        off = labels != self.labels
-        if not off.any():
-            return None
-        self.disturbed |= off
-        if self._is_at_rest(labels):
-            for action, state, after in self._successors():
-                if np.array_equal(labels, after):
-                    if (self.disturbed & (after == self.labels)).any():
-                        return "LAYOUT_CHANGED"
-                    self.actions.append(action)
-                    self.seen.append(Sighting(frame, state))
-                    self._enter(state)
-                    return None
-        if any(not (self.disturbed & (after == self.labels)).any() for _, _, after in self._successors()):
-            return None  # on the way to a legal state
-        return self._fault(following)
-
-    def _is_at_rest(self, labels: NDArray[np.int16]) -> bool:
-        """Whether the frame shows some reachable state and not something between two."""
-        if (labels == UNCLEAR).any():
-            return False
-        return self.task.read(self.start, self.allowed.board(labels)) is not None
-
-    def _fault(self, following: NDArray[np.int16]) -> str:
-        """What is wrong with cells that no action can change: something comes there, or they are drawn otherwise."""
-        stray = following[0] != self.labels
-        for _, _, after in self._successors():
-            stray &= after == self.labels
-        for cell in np.flatnonzero(stray):
-            clear = following[following[:, cell] != UNCLEAR, cell]
-            if clear.size and clear[0] != self.labels[cell]:  # it may take some frames until one sees what has come
-                return "JUMP"
-        return "LAYOUT_CHANGED" if stray.any() else "JUMP"
-
-
-def judge(task: Task[Any, Any], start: Any, labels: NDArray[np.int16], allowed: Candidates) -> Score[Any]:
-    """Score a clip from the labels of its cells [T, N]."""
-    walk = _Walk(task, start, allowed)
-    violation = None
-    for frame, seen in enumerate(labels):
-        if frame == 0 and not np.array_equal(seen, walk.labels):
-            violation = Violation("BAD_START", 0, _first_cell(task, start, seen != walk.labels))
-            break
-        code = walk.advance(frame, labels[frame:])
-        if code:
-            violation = Violation(code, frame, _first_cell(task, start, seen != walk.labels))
-            break
+def judge(task: Task[Any, Any], start: Any, evidence: Evidence, atlas: Atlas, pace: Pace) -> Score[Any]:
+    """Score a clip from what its frames show."""
+    walk = Walk(task, start, atlas, pace)
+    violation = _watch(walk, evidence)
     if violation is None:
-        violation = _at_the_end(walk, labels)
-    return _score(walk, start, labels, violation)
+        violation = _at_the_end(walk, evidence)
+    return _score(walk, evidence, violation)
 
 
-def _at_the_end(walk: _Walk, labels: NDArray[np.int16]) -> Violation | None:
-    """The last frame must show the solved state at rest."""
-    last = len(labels) - 1
+def _watch(walk: Walk, evidence: Evidence) -> Violation | None:
+    """Walk through all frames; what ends the walk first is what is wrong."""
+    violation = None
+    out_of_view = 0
+    for frame, (seen, sides, hidden) in enumerate(zip(*evidence[:3], strict=True)):
+        if violation is not None:
+            walk.look_on(frame, seen)
+            continue
+        out_of_view = out_of_view + 1 if hidden.any() else 0
+        if out_of_view >= walk.pace.patience:
+            violation = Violation("OUT_OF_VIEW", frame + 1 - out_of_view, _cell(walk, int(hidden.argmax())))
+            continue
+        fault = walk.begin(seen, sides) if frame == 0 else walk.advance(frame, seen, sides)
+        if fault is not None:
+            violation = Violation(_code(walk, fault), fault.frame, _cell(walk, int(fault.cells[0])))
+    return violation
+
+
+def _cell(walk: Walk, index: int) -> Cell:
+    return divmod(index, walk.task.shape(walk.start)[1])
+
+
+def _code(walk: Walk, fault: Fault) -> str:
+    """Name what ends the walk: what has become of the backdrop, then of the whole picture, then by the task's rules."""
+    task, labels = walk.task, fault.seen
+    shown = labels[fault.cells]
+    board = walk.atlas.board(labels)
+    if fault.frame == 0:
+        return _code_at_start(walk, fault, board)
+    if (shown == GOAL).any() and not (shown == LAYOUT).any():
+        return "GOAL_CHANGED"
+    if fault.side or (shown == LAYOUT).any():
+        return "LAYOUT_CHANGED"
+    off = labels != walk.labels
+    if off.mean() >= _OVERPAINTED and off.sum() > 4:
+        return "UNPARSED" if (labels[off] == UNCLEAR).all() else "OVERPAINT"
+    if task.is_solved(walk.state):
+        return "END_STATE"
+    state = _read(task, walk.start, board)
+    if state is not None and task.is_solved(state):
+        return "NO_PROCESS"
+    if (shown == UNCLEAR).all():
+        return "LAYOUT_CHANGED"
+    return task.blame(walk.state, board)
+
+
+def _code_at_start(walk: Walk, fault: Fault, board: Sequence[Glyph | None]) -> str:
+    shown = fault.seen[fault.cells]
+    if (shown == GOAL).any():
+        return "GOAL_CHANGED"
+    if fault.side or (shown == LAYOUT).any():
+        return "LAYOUT_CHANGED"
+    return "UNPARSED" if (shown == UNCLEAR).mean() > 0.5 and _read(walk.task, walk.start, board) is None else "BAD_START"
+
+
+def _read(task: Task[Any, Any], start: Any, board: Sequence[Glyph | None]) -> Any | None:
+    stacks = [stack for stack in board if stack is not None]
+    return task.read(start, stacks) if len(stacks) == len(board) else None
+
+
+def _at_the_end(walk: Walk, evidence: Evidence) -> Violation | None:
+    """The last frame must show the solved state at rest, and the way there must not be guesswork."""
+    last = len(evidence.labels) - 1
+    if walk.flickers > max(3.0, _MOST_FLICKER * len(evidence.labels)):
+        return Violation("UNPARSED", last)
     if not walk.actions:
-        return Violation("NO_PROGRESS", last)
-    if not walk.task.is_solved(walk.state) or not np.array_equal(labels[-1], walk.labels):
+        flashed = any(walk.task.is_solved(sighting.state) for sighting in walk.seen)
+        return Violation("NO_PROCESS" if flashed else "NO_PROGRESS", last)
+    if not walk.task.is_solved(walk.state) or not walk.rests(evidence.labels[-1]):
         return Violation("END_STATE", last)
-    return None
+    return Violation("LAYOUT_CHANGED", last) if walk.flipped_now() else None
 
 
-def _score(walk: _Walk, start: Any, labels: NDArray[np.int16], violation: Violation | None) -> Score[Any]:
+def _score(walk: Walk, evidence: Evidence, violation: Violation | None) -> Score[Any]:
     solved = violation is None
-    progress = 1.0 if solved else _progress(walk.task, start, walk.state)
-    clear = float((labels != UNCLEAR).mean())
+    progress = 1.0 if solved else _progress(walk.task, walk.states)
+    value = 1.0
+    if violation is not None:
+        cap = LEFT_CAP if any(map(walk.task.is_solved, walk.states)) else UNSOLVED_CAP
+        value = 0.0 if violation.code in WORTHLESS or not walk.actions else min(cap, progress)
+    clear = float((evidence.labels != UNCLEAR).mean())
     return Score(
-        value=1.0 if solved else min(UNSOLVED_CAP, progress),
+        value=value,
         solved=solved,
-        parts={"progress": progress, "clear": clear},
+        parts={"progress": progress, "clear": clear, "likeness": max(0.0, evidence.likeness)},
         violations=() if violation is None else (violation,),
         confidence=clear,
         actions=tuple(walk.actions),
-        frames=tuple(sighting.frame for sighting in walk.seen[1:]),
+        frames=tuple(walk.frames),
         seen=tuple(walk.seen),
     )
 
 
-def _progress(task: Task[Any, Any], start: Any, state: Any) -> float:
-    """Share of the distance to the solution that was covered; 0 in a dead end, and where the solver gives up."""
+def unread(task: Task[Any, Any], start: Any, likeness: float) -> Score[Any]:
+    """The score of a video that does not show the puzzle."""
+    return Score(
+        value=0.0, solved=False, parts={"progress": 0.0, "clear": 0.0, "likeness": max(0.0, likeness)},
+        violations=(Violation("UNPARSED", 0),), confidence=1.0, actions=(), frames=(), seen=(Sighting(0, start),),
+    )  # fmt: skip
+
+
+def _progress(task: Task[Any, Any], states: Sequence[Any]) -> float:
+    """Greatest share of the distance to the solution that the legal walk covered; 0 where the solver gives up.
+
+    States are looked at from the last one back, as long as an earlier one could be nearer to the solution: an action
+    brings it nearer by one at most.
+    """
     try:
-        whole, left = task.distance(start), task.distance(state)
+        whole = task.distance(states[0])
+        if not whole:
+            return 0.0
+        nearest = whole
+        for count in range(len(states) - 1, 0, -1):
+            if whole - count >= nearest:
+                break
+            left = task.distance(states[count])
+            nearest = min(nearest, whole if left is None else left)
     except SearchLimit:
         return 0.0
-    return 0.0 if left is None or not whole else max(0.0, 1 - left / whole)
-
-
-def _first_cell(task: Task[Any, Any], start: Any, off: NDArray[np.bool_]) -> Cell | None:
-    cells: Sequence[int] = np.flatnonzero(off).tolist()
-    return divmod(cells[0], task.shape(start)[1]) if cells else None
+    return max(0.0, 1 - nearest / whole)

@@ -1,133 +1,113 @@
-"""Frames to boards: which of the stacks that can lie in a cell it shows, or that it shows none of them clearly.
+"""Block means to labels: which of a cell's stacks a picture shows, or that it shows none of them clearly.
 
-A cell is reduced to the means of 4x4 blocks of each plane and compared with the block means of every
-stack that the puzzle allows there, drawn by the painter that drew the clip. Walls and goals are part of every
-candidate; thin walls change block means but little, so a cell is also compared with what its backdrop must not turn
-into: a cell whose wall was erased looks more like that, and is unclear.
+First by pictures: the nearest in the atlas, if no block differs by much. What is left over (a mark that turned, grew,
+or is on its way between two cells) goes by mass: how much of a stack's color the cell holds.
 """
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from puzzlegen.grid import LINK
-from puzzlegen.render.planes import Planes
-from puzzlegen.render.raster import Layout, Painter
-from puzzlegen.types import Glyph
-from puzzlegen.verify.register import unshift
+from puzzlegen.verify.atlas import CHROMA, FOREIGN, LUMA, UNCLEAR, Atlas, Features, Labels
 
-UNCLEAR = -1
 TOLERANCE = 26.0
-"""Most levels (of 255) by which any block of a clear cell may differ from its candidate."""
-_STILL = 1.5
-"""A cell none of whose blocks moved by more levels than this since it was last looked at is not looked at again."""
+"""Most levels (of 255) by which any quarter of a clear cell's side may differ from its picture."""
+_FLIPPED = 0.5
+"""Share of the change from closed to open, or from open to closed, at which a side counts as changed."""
+_DECISIVE = 2.0
+"""Times nearer (squared) than to the nearest legal stack a cell must be to a decoy to count as changed."""
+_PRESENT, _ABSENT = 0.6, 0.4
+"""Share of a stack's color that a cell holds when the stack is there, and when it is gone."""
+_MOST_MASS = 2.8
+_LEAST_COLOR = 9.0
+"""Levels by which a stack must change the mean of its cell to be told by it."""
 
-_BLOCKS = 4
-_FEATURES = 3 * _BLOCKS * _BLOCKS
-
-Features = NDArray[np.float32]  # [..., 48]: the block means of y, u and v
-
-
-@dataclass(frozen=True, slots=True)
-class Candidates:
-    """What each cell can show, as block means."""
-
-    stacks: Sequence[Sequence[Glyph]]
-    most: int
-    """Most candidates of any cell; features from this row on are those of decoys."""
-    features: Features
-    """[N, G, 48]; rows beyond a cell's own candidates or decoys are infinite."""
-
-    def labels(self, stacks: Sequence[Glyph]) -> NDArray[np.int16]:
-        """The index of each cell's stack among its candidates [N]; UNCLEAR for a stack that is none of them."""
-        found = [own.index(stack) if stack in own else UNCLEAR for own, stack in zip(self.stacks, stacks, strict=True)]
-        return np.array(found, dtype=np.int16)
-
-    def board(self, labels: NDArray[np.int16]) -> list[Glyph]:
-        """The stacks that labels name."""
-        return [own[label] for own, label in zip(self.stacks, labels.tolist(), strict=True)]
+_LUMA, _CHROMA = LUMA * LUMA, CHROMA * CHROMA
 
 
-def candidates(painter: Painter, stacks: Sequence[Sequence[Glyph]]) -> Candidates:
-    """Draw every stack that can lie in every cell, and its decoys, and take their block means."""
+class Percept(NamedTuple):
+    """What cells show."""
 
-    @functools.cache
-    def means(glyph: Glyph) -> Features:
-        one: Features = _blocks(painter.tile(glyph), (1, 1))[0]
-        return one
-
-    backdrops = list(dict.fromkeys(painter.backdrop))
-    decoys = {
-        backdrop: np.array([means(decoy) for decoy in _decoys(backdrop, backdrops)]).reshape(-1, _FEATURES)
-        for backdrop in backdrops
-    }
-    most = max(map(len, stacks))
-    features = np.full((len(stacks), most + max(map(len, decoys.values())), _FEATURES), np.inf, dtype=np.float32)
-    for cell, (backdrop, own) in enumerate(zip(painter.backdrop, stacks, strict=True)):
-        for row, stack in enumerate(own):
-            features[cell, row] = means(backdrop + stack)
-        features[cell, most : most + len(decoys[backdrop])] = decoys[backdrop]
-    return Candidates(stacks, most, features)
+    labels: Labels
+    """[M]"""
+    sides: NDArray[np.bool_]
+    """[M, 4]: the side in direction U, D, L, R is open where it should be closed, or the reverse."""
+    misfit: NDArray[np.float32]
+    """[M]: most levels by which a quarter block differs from the nearest stack."""
 
 
-def _decoys(backdrop: Glyph, backdrops: Sequence[Glyph]) -> list[Glyph]:
-    """What a cell shows if its backdrop becomes that of another cell, or a mark in it is joined to other neighbours."""
-    flipped = [
-        (*backdrop[:index], mark._replace(links=mark.links ^ bit), *backdrop[index + 1 :])
-        for index, mark in enumerate(backdrop)
-        for bit in LINK.values()
-    ]
-    return [glyph for glyph in dict.fromkeys([*flipped, *backdrops]) if glyph != backdrop]
+def classify(features: Features, cells: NDArray[np.intp], atlas: Atlas) -> Percept:
+    """Label cells by their block means [M, 96]; `cells` [M] are their numbers."""
+    table = atlas.table[cells]
+    squares = _squares(features, atlas.features)
+    nearest = np.where(table != FOREIGN, squares, np.inf).argmin(axis=1)
+    own = np.where(table >= 0, squares, np.inf).argmin(axis=1)
+    each = np.arange(len(cells))
+    off = features - atlas.features[own]
+    misfit = _most_off(off)
+    labels = np.where(misfit <= TOLERANCE, table[each, own], UNCLEAR)
+    changed = nearest != own
+    if changed.any():
+        fits = _most_off(features[changed] - atlas.features[nearest[changed]]) <= TOLERANCE
+        fits &= squares[each, nearest][changed] * _DECISIVE < squares[each, own][changed]
+        labels[changed] = np.where(fits, table[each, nearest][changed], UNCLEAR)
+    unclear = np.flatnonzero(labels == UNCLEAR)
+    if unclear.size:
+        labels[unclear] = _by_mass(features[unclear], cells[unclear], atlas)
+        rows = atlas.rows[cells[unclear], np.maximum(labels[unclear], 0)]
+        off[unclear] = features[unclear] - atlas.features[np.where(labels[unclear] >= 0, rows, own[unclear])]
+    sides = np.einsum("msf,mf->ms", atlas.sides[cells], off) > _FLIPPED
+    return Percept(labels.astype(np.int16), sides, misfit)
 
 
-def boards(
-    pictures: Iterable[Planes], layout: Layout, shift: tuple[int, int], allowed: Candidates
-) -> NDArray[np.int16]:
-    """Labels of every cell in every frame [T, N]: an index into the cell's candidates, or UNCLEAR."""
-    seen = np.full((len(allowed.stacks), _FEATURES), -np.inf, dtype=np.float32)
-    current = np.empty(len(allowed.stacks), dtype=np.int16)
-    labels = []
-    for picture in pictures:
-        features = observe(picture, layout, shift)
-        moved = np.flatnonzero(np.abs(features - seen).max(axis=1) > _STILL)
-        if moved.size:
-            seen[moved] = features[moved]
-            current[moved] = classify(features[moved], allowed.features[moved], allowed.most)
-        labels.append(current.copy())
-    return np.stack(labels)
+def _squares(features: Features, pictures: Features) -> NDArray[np.float32]:
+    """Squared distances [M, G]."""
+    cross = features @ pictures.T
+    own: NDArray[np.float32] = (features**2).sum(axis=1)[:, None] + (pictures**2).sum(axis=1)[None] - 2 * cross
+    return own
 
 
-def observe(picture: Planes, layout: Layout, shift: tuple[int, int]) -> Features:
-    """Block means of every cell of one frame [N, 48]."""
-    down, right = shift
-    if down or right:
-        chroma = round(down / 2), round(right / 2)
-        picture = Planes(unshift(picture.y, down, right), unshift(picture.u, *chroma), unshift(picture.v, *chroma))
-    rows, cols = layout.shape
-    side = layout.cell_px
-    return _blocks(picture.window(layout.top, layout.left, rows * side, cols * side), layout.shape)
+def _most_off(off: Features) -> NDArray[np.float32]:
+    """The greatest difference of any quarter block of each cell [M]: luma blocks in fours, chroma as it is."""
+    most: NDArray[np.float32] = np.abs(quarters(off)).max(axis=1)
+    return most
 
 
-def classify(features: Features, allowed: Features, most: int) -> NDArray[np.int16]:
-    """The nearest candidate of each cell: features [M, 48], allowed [M, G, 48], decoys from `most` on -> labels [M]."""
-    off = np.abs(allowed - features[:, None])
-    nearest = np.argmin(off.sum(axis=2), axis=1)
-    worst = off[np.arange(len(off)), nearest].max(axis=1)
-    return np.where((worst <= TOLERANCE) & (nearest < most), nearest, UNCLEAR).astype(np.int16)
+def quarters(features: Features) -> Features:
+    """Means of 4x4 blocks of each plane [M, 48]."""
+    fold = LUMA // CHROMA
+    luma = features[:, :_LUMA].reshape(-1, CHROMA, fold, CHROMA, fold).mean(axis=(2, 4)).reshape(-1, _CHROMA)
+    return np.concatenate([luma, features[:, _LUMA:]], axis=1)
 
 
-def _blocks(board: Planes, shape: tuple[int, int]) -> Features:
-    """Block means of a picture that is exactly the board [rows * cols, 48]."""
-    rows, cols = shape
-    parts = []
-    for plane in board:
-        small = cv2.resize(plane, (cols * _BLOCKS, rows * _BLOCKS), interpolation=cv2.INTER_AREA)
-        small = small.reshape(rows, _BLOCKS, cols, _BLOCKS).transpose(0, 2, 1, 3)
-        parts.append(small.reshape(rows * cols, _BLOCKS * _BLOCKS))
-    return np.concatenate(parts, axis=1, dtype=np.float32)
+def _by_mass(features: Features, cells: NDArray[np.intp], atlas: Atlas) -> Labels:
+    """The one stack whose color the cell holds, the empty one if hardly any is left, or UNCLEAR."""
+    means = _means(atlas.features)[atlas.rows[cells]]  # [M, K, 3]
+    empty = means[:, :1]
+    colors = means - empty
+    seen = (_means(features) - empty[:, 0])[:, None]
+    length = np.maximum((colors**2).sum(axis=2), 1e-6)
+    share = (colors * seen).sum(axis=2) / length
+    beside = np.sqrt(((seen - share[..., None] * colors) ** 2).sum(axis=2))
+    near = beside <= 6 + 0.25 * np.sqrt((seen**2).sum(axis=2))
+    told = (length >= _LEAST_COLOR**2) & near
+    there = told & (share >= _PRESENT) & (share <= _MOST_MASS)
+    found = np.where(there, beside, np.inf)
+    best = found.argmin(axis=1)
+    each = np.arange(len(cells))
+    same = (np.abs(means - means[each, best][:, None]).max(axis=2) < _LEAST_COLOR) & (
+        atlas.rows[cells] != atlas.rows[cells, best][:, None]
+    )
+    unique = there.any(axis=1) & ~(same & (length >= _LEAST_COLOR**2)).any(axis=1)
+    gone = (told & (share <= _ABSENT) & (share >= -_ABSENT)).any(axis=1) & ~there.any(axis=1)
+    labels = np.where(unique, best, np.where(gone, 0, UNCLEAR))
+    return labels.astype(np.int16)
+
+
+def _means(features: Features) -> NDArray[np.float32]:
+    """Mean of y, u and v of each cell [..., 3]."""
+    parts = [features[..., :_LUMA], features[..., _LUMA : _LUMA + _CHROMA], features[..., _LUMA + _CHROMA :]]
+    return np.stack([part.mean(axis=-1) for part in parts], axis=-1)

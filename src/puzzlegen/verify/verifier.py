@@ -1,7 +1,8 @@
-"""The whole way from a clip to its score: register, perceive, judge."""
+"""The whole way from a clip to its score: find the puzzle, read the cells, walk, judge."""
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -13,92 +14,111 @@ from puzzlegen.errors import CorruptData
 from puzzlegen.render import video
 from puzzlegen.render.formats import ClipFormat
 from puzzlegen.render.looks import Look
+from puzzlegen.render.motion import frames_per_action
 from puzzlegen.render.planes import Planes, canvas_of, new_canvas, planes_of
 from puzzlegen.render.raster import Painter, fit
 from puzzlegen.replay import board
 from puzzlegen.task import Task
 from puzzlegen.types import Score
-from puzzlegen.verify import perceive
-from puzzlegen.verify.judge import judge
-from puzzlegen.verify.register import find_shift
+from puzzlegen.verify.atlas import Atlas, atlas
+from puzzlegen.verify.judge import judge, unread
+from puzzlegen.verify.observer import Observer, Reference
+from puzzlegen.verify.walk import pace_of
 
 Canvas = NDArray[np.uint8]  # [H * 3/2, W]
-
-_AS_DRAWN = 8.0
-"""Levels by which the codec may move a block of the first frame before the board is searched for."""
 
 
 class Verifier:
     """Judges clips of one puzzle in one look. The puzzle comes from the dataset; it is never guessed from pixels."""
 
-    def __init__(self, task: Task[Any, Any], start: Any, look: Look, clip: ClipFormat) -> None:
+    def __init__(
+        self, task: Task[Any, Any], start: Any, look: Look, clip: ClipFormat, num_actions: int | None = None
+    ) -> None:
+        """Prepare for one puzzle.
+
+        Args:
+            task: the rules.
+            start: state of the first frame.
+            look: colors and shapes of the first frame.
+            clip: size, length and rate of the dataset's own clip; a video may have others.
+            num_actions: of the stored solution, which sets the tempo that a video may have; solved for if not given.
+        """
         self.task, self.start, self.clip = task, start, clip
         self.layout = fit(task.shape(start), clip)
+        self._num_actions = num_actions
         self._painter = Painter(task.backdrop(start), self.layout, clip, look)
-        self._allowed = perceive.candidates(self._painter, task.glyphs(start))
+        self._board = board(task, start)
+        self._stacks = task.glyphs(start)
+        sharp = self._atlas(0.0)
+        self._reference = Reference(self.layout, self._drawn, sharp.labels(self._board), self._atlas)
 
     def score(self, canvases: NDArray[np.uint8]) -> Score[Any]:
         """Score frames given as YUV 4:2:0 canvases [T, H * 3/2, W] (see `render.video.decode`)."""
         return self.score_pictures(map(planes_of, canvases))
 
     def score_frames(self, frames: NDArray[np.uint8]) -> Score[Any]:
-        """Score RGB frames [T, H, W, 3]."""
+        """Score RGB frames [T, H, W, 3] of any size."""
         return self.score_pictures(map(video.rgb_to_planes, frames))
 
     def score_video(self, data: bytes) -> Score[Any]:
-        """Score an mp4. Raises CorruptData if it is unreadable or not of the clip's size, length and rate."""
-        return self.score_pictures(self.pictures(data))
-
-    def pictures(self, data: bytes) -> Iterator[Planes]:
-        """The frames of an mp4 one by one. Raises CorruptData if it is unreadable or of another frame rate."""
-        fps, pictures = video.open_planes(data)
-        if fps != self.clip.fps:
-            raise CorruptData(f"the video has {fps} frames per second, expected {self.clip}")
-        return pictures
+        """Score a video file's content. Raises CorruptData if it is unreadable or empty."""
+        return self.score_pictures(video.open_planes(data)[1])
 
     def score_pictures(self, pictures: Iterable[Planes]) -> Score[Any]:
-        """Score frames that come one by one. Raises CorruptData for another size or number of frames."""
+        """Score frames that come one by one. Raises CorruptData if there are none."""
         pictures = iter(pictures)
         first = next(pictures, None)
         if first is None:
             raise CorruptData("the video has no frames")
-        height, width = first.y.shape
-        if (height, width) != (self.clip.height, self.clip.width):
-            raise CorruptData(f"the video is {width}x{height}, expected {self.clip}")
-        shift = self._shift(first)
-        labels = perceive.boards(itertools.chain([first], pictures), self.layout, shift, self._allowed)
-        if len(labels) != self.clip.num_frames:
-            raise CorruptData(f"the video has {len(labels)} frames, expected {self.clip}")
-        return judge(self.task, self.start, labels, self._allowed)
+        observer = Observer(self._reference)
+        evidence = observer.watch(itertools.chain([first], pictures))
+        if evidence is None:
+            return unread(self.task, self.start, observer.likeness)
+        pace = pace_of(len(evidence.labels), self.clip.num_frames, self._frames_per_action)
+        return judge(self.task, self.start, evidence, observer.atlas, pace)
 
-    def _shift(self, first: Planes) -> tuple[int, int]:
-        """None at all if the first frame is as drawn, up to the codec; else the shift that fits best."""
-        start = board(self.task, self.start)
-        seen = perceive.observe(first, self.layout, (0, 0))
-        drawn = self._allowed.features[np.arange(len(start)), self._allowed.labels(start)]
-        if np.abs(seen - drawn).max() <= _AS_DRAWN:
-            return 0, 0
-        expected = planes_of(new_canvas(self.clip.height, self.clip.width))
-        self._painter.draw(expected, start)
-        return find_shift(first, expected)
+    @functools.cached_property
+    def _frames_per_action(self) -> int:
+        actions = self._num_actions
+        if actions is None:
+            actions = len(self.task.solve(self.start).actions)
+        return frames_per_action(actions, self.clip)
+
+    def _atlas(self, blur: float) -> Atlas:
+        return atlas(self._painter, self._stacks, self._board, blur)
+
+    def _drawn(self) -> Planes:
+        """The first frame as the painter draws it."""
+        picture = planes_of(new_canvas(self.clip.height, self.clip.width))
+        self._painter.draw(picture, self._board)
+        return picture
 
 
 def require_gold(verifier: Verifier, data: bytes, actions: Sequence[str], name: str) -> tuple[Canvas, Canvas]:
     """Decode a clip that must score 1.0 with exactly these actions. Returns its first and its last canvas.
 
     Raises:
-        CorruptData: it does not; names the clip.
+        CorruptData: it does not, or it has another size, length or rate; names the clip.
     """
+    clip = verifier.clip
     ends: list[Canvas] = []
 
     def keep_ends(pictures: Iterable[Planes]) -> Iterator[Planes]:
+        index = -1
         for index, picture in enumerate(pictures):
-            if index in (0, verifier.clip.num_frames - 1):
+            if picture.y.shape != (clip.height, clip.width):
+                raise CorruptData(f"the video is {picture.y.shape[1]}x{picture.y.shape[0]}, expected {clip}")
+            if index in (0, clip.num_frames - 1):
                 ends.append(canvas_of(picture))
             yield picture
+        if index + 1 != clip.num_frames:
+            raise CorruptData(f"the video has {index + 1} frames, expected {clip}")
 
     try:
-        score = verifier.score_pictures(keep_ends(verifier.pictures(data)))
+        fps, pictures = video.open_planes(data)
+        if fps != clip.fps:
+            raise CorruptData(f"the video has {fps} frames per second, expected {clip}")
+        score = verifier.score_pictures(keep_ends(pictures))
     except CorruptData as error:
         raise CorruptData(f"clip {name}: {error}") from error
     if score.value != 1.0 or list(score.actions) != list(actions):

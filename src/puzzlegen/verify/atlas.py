@@ -1,0 +1,177 @@
+"""What each cell may look like: block means of every stack it can hold, and of what it must not turn into.
+
+A cell is reduced to the means of 8x8 blocks of luma and 4x4 blocks of each chroma plane, 96 numbers. Walls and goals
+are part of every picture of a cell. Thin walls change block means but little, so besides the stacks that the rules allow
+there are decoys (another floor, the goal gone) and directions: the change that a side of the backdrop makes when it
+opens or closes, along which an observed cell is measured.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from puzzlegen.grid import DIRECTIONS, LINK
+from puzzlegen.render.planes import Planes
+from puzzlegen.render.raster import Painter
+from puzzlegen.types import Glyph
+
+LUMA, CHROMA = 8, 4
+"""Blocks along a side of a cell."""
+FEATURES = LUMA * LUMA + 2 * CHROMA * CHROMA
+
+UNCLEAR = -1
+LAYOUT = -2
+"""A cell that shows another floor or wall."""
+GOAL = -3
+"""A cell whose goal, target or endpoint is gone, new, or another."""
+
+_MOST_DECOYS = 64
+
+Features = NDArray[np.float32]  # [..., 96]: block means of y, u, v
+Labels = NDArray[np.int16]  # [..., N]: index into a cell's stacks, or one of the above
+
+
+@dataclass(frozen=True, slots=True)
+class Atlas:
+    """Block means of all that the cells of one puzzle can show."""
+
+    stacks: Sequence[Sequence[Glyph]]
+    """What each cell may hold, the empty stack first."""
+    features: Features
+    """[G, 96], every picture once."""
+    table: Labels
+    """[N, G]: what it means when a cell looks like a picture; `FOREIGN` where the two have nothing to do."""
+    rows: NDArray[np.int32]
+    """[N, most stacks]: the picture of each of a cell's stacks; the first where it has fewer."""
+    sides: Features
+    """[N, 4, 96]: change of the cell when a side opens or closes, over its squared length; 0 where nothing changes."""
+    floor: NDArray[np.bool_]
+    """[N]: the cell holds nothing but the lowest mark of its backdrop in the start; neutral ground."""
+
+    def labels(self, board: Sequence[Glyph]) -> Labels:
+        """The index of each cell's stack [N]; UNCLEAR for a stack that the cell cannot hold."""
+        found = [own.index(stack) if stack in own else UNCLEAR for own, stack in zip(self.stacks, board, strict=True)]
+        return np.array(found, dtype=np.int16)
+
+    def board(self, labels: Labels) -> list[Glyph | None]:
+        """The stacks that labels name; None for what is no stack."""
+        pairs = zip(self.stacks, labels.tolist(), strict=True)
+        return [own[label] if label >= 0 else None for own, label in pairs]
+
+    def expected(self, labels: Labels) -> Features:
+        """The pictures of these stacks [N, 96]; of the first stack where a label names none."""
+        return self.features[self.rows[np.arange(len(labels)), np.maximum(labels, 0)]]
+
+
+FOREIGN = -9
+
+
+def atlas(painter: Painter, stacks: Sequence[Sequence[Glyph]], start: Sequence[Glyph], blur: float = 0.0) -> Atlas:
+    """Draw what the cells can show and take block means.
+
+    Args:
+        painter: of the clip.
+        stacks: what each cell may hold, the empty stack included.
+        start: the board of the start.
+        blur: standard deviation in cells of the blur that the video seems to have.
+    """
+    stacks = [sorted(own, key=bool) for own in stacks]
+    number: dict[Glyph, int] = {}
+    own_rows = [
+        [number.setdefault(backdrop + stack, len(number)) for stack in own]
+        for backdrop, own in zip(painter.backdrop, stacks, strict=True)
+    ]
+    decoys = _Decoys(painter.backdrop)
+    changed = [
+        [(number.setdefault(glyph, len(number)), label) for glyph, label in decoys.of(backdrop, tuple(own))]
+        for backdrop, own in zip(painter.backdrop, stacks, strict=True)
+    ]
+
+    @functools.cache
+    def means(glyph: Glyph) -> Features:
+        one: Features = block_means(_blurred(painter.tile(glyph), blur), (1, 1))[0]
+        return one
+
+    table = np.full((len(stacks), len(number)), FOREIGN, dtype=np.int16)
+    rows = np.zeros((len(stacks), max(map(len, own_rows))), dtype=np.int32)
+    for cell, (own, other) in enumerate(zip(own_rows, changed, strict=True)):
+        for row, label in other:
+            table[cell, row] = label
+        table[cell, own] = np.arange(len(own))
+        rows[cell] = own + own[:1] * (rows.shape[1] - len(own))
+    sides = {backdrop: _sides(backdrop, means) for backdrop in set(painter.backdrop)}
+    return Atlas(
+        stacks=stacks,
+        features=np.array([means(glyph) for glyph in number]),
+        table=table,
+        rows=rows,
+        sides=np.array([sides[backdrop] for backdrop in painter.backdrop]),
+        floor=np.array([len(backdrop) == 1 and not stack for backdrop, stack in zip(painter.backdrop, start, strict=True)]),
+    )  # fmt: skip
+
+
+class _Decoys:
+    """What the cells of a puzzle must not turn into."""
+
+    def __init__(self, backdrops: Sequence[Glyph]) -> None:
+        distinct = list(dict.fromkeys(backdrops))
+        self._grounds = list(dict.fromkeys(backdrop[:1] for backdrop in distinct))
+        self._tops = list(dict.fromkeys(backdrop[1:] for backdrop in distinct))
+
+    @functools.cache  # noqa: B019 - lives as long as one atlas is made
+    def of(self, backdrop: Glyph, own: tuple[Glyph, ...]) -> list[tuple[Glyph, int]]:
+        """(glyph, LAYOUT or GOAL) with every stack on it, with the empty one only where that would be too many."""
+        ground, top = backdrop[:1], backdrop[1:]
+        changed = [(other + top, LAYOUT) for other in self._grounds if other[0].kind != ground[0].kind]
+        changed += [(ground + other, GOAL) for other in self._tops if other != top]
+        on_them = own if len(changed) * len(own) <= _MOST_DECOYS else ((),)
+        return [(glyph + stack, label) for glyph, label in changed for stack in on_them]
+
+
+def _sides(backdrop: Glyph, means: functools._lru_cache_wrapper[Features]) -> Features:
+    """The change of block means when each side of a joined backdrop opens or closes, over its squared length [4, 96]."""
+    found = np.zeros((len(DIRECTIONS), FEATURES), dtype=np.float32)
+    for index, mark in enumerate(backdrop):
+        for side, direction in enumerate(DIRECTIONS):
+            flipped = mark._replace(links=mark.links ^ LINK[direction])
+            change = means((*backdrop[:index], flipped, *backdrop[index + 1 :])) - means(backdrop)
+            length = float(change @ change)
+            if length > 1:
+                found[side] = change / length
+    return found
+
+
+def block_means(board: Planes, shape: tuple[int, int]) -> Features:
+    """Block means of a picture that is exactly the board [rows * cols, 96]."""
+    rows, cols = shape
+    parts = []
+    for plane, blocks in zip(board, (LUMA, CHROMA, CHROMA), strict=True):
+        small = cv2.resize(plane, (cols * blocks, rows * blocks), interpolation=cv2.INTER_AREA)
+        small = small.reshape(rows, blocks, cols, blocks).transpose(0, 2, 1, 3)
+        parts.append(small.reshape(rows * cols, blocks * blocks))
+    return np.concatenate(parts, axis=1, dtype=np.float32)
+
+
+def luma_picture(features: Features, shape: tuple[int, int]) -> NDArray[np.float32]:
+    """The luma blocks of all cells as one picture [rows * 8, cols * 8]."""
+    rows, cols = shape
+    luma = features[:, : LUMA * LUMA].reshape(rows, cols, LUMA, LUMA)
+    return np.ascontiguousarray(luma.transpose(0, 2, 1, 3).reshape(rows * LUMA, cols * LUMA))
+
+
+def _blurred(tile: Planes, blur: float) -> Planes:
+    """The tile as a blurred video shows it, in a row of its mirror images."""
+    if not blur:
+        return tile
+    side = tile.y.shape[0]
+    planes: Iterable[NDArray[np.uint8]] = (
+        np.asarray(cv2.GaussianBlur(plane, (0, 0), blur * side / step, borderType=cv2.BORDER_REFLECT), dtype=np.uint8)
+        for plane, step in zip(tile, (1, 2, 2), strict=True)
+    )
+    return Planes(*planes)

@@ -1,0 +1,106 @@
+"""How a video's colors differ from the drawn ones: gamma, brightness, hue, saturation, and soft shadows."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from puzzlegen.verify.atlas import CHROMA, LUMA, Features
+
+_LUMA = LUMA * LUMA
+_CHROMA = CHROMA * CHROMA
+_TYPICAL = 10.0
+"""Levels of difference that halve a block's weight: edges off by a fraction of a pixel must not bend the fit."""
+_MOST_TURN = np.deg2rad(28)
+_SATURATION = (0.5, 2.0)
+_SLOPE = (0.35, 2.5)
+_SHADE = (0.6, 1.5)
+
+
+class Tone(NamedTuple):
+    """What turns observed levels into drawn ones."""
+
+    luma: tuple[float, float, float]
+    """Coefficients a, b, c of a + b y + c y^2."""
+    chroma: complex
+    """Turn and stretch of (u - 128) + i (v - 128)."""
+    offset: complex
+    shade: NDArray[np.float32] | None
+    """Factor on each cell's luma [N, 1]; None where the light is even."""
+
+    def undo(self, features: Features) -> Features:
+        """Observed block means [N, 96] as they would be in the drawn colors."""
+        y = features[:, :_LUMA]
+        if self.shade is not None:
+            y = y * self.shade
+        a, b, c = self.luma
+        chroma = _chroma_of(features) * np.complex64(self.chroma) + np.complex64(self.offset)
+        parts = [a + y * (b + c * y), chroma.real + 128, chroma.imag + 128]
+        return np.concatenate(parts, axis=1).astype(np.float32)
+
+
+def fit_tone(seen: Features, expected: Features, shape: tuple[int, int]) -> Tone:
+    """Least squares, reweighted so that what does not fit counts little, over all blocks of the first picture.
+
+    Both are block means of all cells [N, 96] in reading order of a grid of this shape. Turn, saturation and slope
+    stay within what cameras and codecs do: a recolored puzzle must not pass as a tone.
+    """
+    shade = _shade(seen, expected, shape)
+    y, target = seen[:, :_LUMA] * (1 if shade is None else shade), expected[:, :_LUMA]
+    chroma, offset = _fit_chroma(_chroma_of(seen).ravel(), _chroma_of(expected).ravel())
+    return Tone(_fit_luma(y.ravel(), target.ravel()), chroma, offset, shade)
+
+
+def _fit_luma(y: NDArray[np.float32], target: NDArray[np.float32]) -> tuple[float, float, float]:
+    for degree in (2, 1):
+        terms = np.stack([y**power for power in range(degree + 1)], axis=1).astype(np.float64)
+        scale = np.array([1, 1e-2, 1e-4][: degree + 1])
+        prior = np.array([0, 100, 0][: degree + 1])  # identity, in units of the scaled terms
+        fitted = prior.astype(np.float64)
+        for _ in range(5):
+            weight = 1 / (1 + ((terms * scale @ fitted - target) / _TYPICAL) ** 2)
+            rows = terms * scale * weight[:, None]
+            square = rows.T @ (terms * scale) + 1e-5 * len(y) * np.eye(degree + 1)
+            fitted = np.linalg.solve(square, rows.T @ target + 1e-5 * len(y) * prior)
+        a, b, c = (*(fitted * scale), 0.0)[:3]
+        low, high = (b + 2 * c * float(level) for level in np.percentile(y, (1, 99)))
+        if _SLOPE[0] <= min(low, high) and max(low, high) <= _SLOPE[1]:
+            return float(a), float(b), float(c)
+    slope = float(np.clip(b, *_SLOPE))
+    return float(np.median(target - slope * y)), slope, 0.0
+
+
+def _fit_chroma(seen: NDArray[np.complex64], target: NDArray[np.complex64]) -> tuple[complex, complex]:
+    factor, offset = 1 + 0j, 0j
+    ridge = len(seen) * 0.5
+    for _ in range(5):
+        weight = 1 / (1 + (np.abs(factor * seen + offset - target) / _TYPICAL) ** 2)
+        total = weight.sum()
+        middle, aim = (weight * seen).sum() / total, (weight * target).sum() / total
+        spread = (weight * np.abs(seen - middle) ** 2).sum()
+        joint = (weight * np.conj(seen - middle) * (target - aim)).sum()
+        factor = (joint + ridge) / (spread + ridge)  # without any color in the picture: no change
+        turn = np.clip(np.angle(factor), -_MOST_TURN, _MOST_TURN)
+        factor = complex(np.clip(abs(factor), *_SATURATION) * np.exp(1j * turn))
+        offset = complex(aim - factor * middle)
+    return factor, offset
+
+
+def _shade(seen: Features, expected: Features, shape: tuple[int, int]) -> NDArray[np.float32] | None:
+    """The factor that evens the light out, smooth over the board; None if that changes little."""
+    ratio = (expected[:, :_LUMA].mean(axis=1) / np.maximum(seen[:, :_LUMA].mean(axis=1), 1)).reshape(shape)
+    middle = float(np.median(ratio))
+    padded = cv2.medianBlur(np.pad((ratio / middle).astype(np.float32), 1, mode="edge"), 3)[1:-1, 1:-1]
+    smooth = np.clip(cv2.GaussianBlur(padded, (0, 0), 0.7, borderType=cv2.BORDER_REPLICATE), *_SHADE)
+    if smooth.max() - smooth.min() < 0.05:
+        return None
+    return np.asarray(smooth.reshape(-1, 1), dtype=np.float32)
+
+
+def _chroma_of(features: Features) -> NDArray[np.complex64]:
+    """The chroma blocks around grey as complex numbers [N, 16]."""
+    u, v = features[:, _LUMA : _LUMA + _CHROMA], features[:, _LUMA + _CHROMA :]
+    return np.asarray((u - 128) + 1j * (v - 128), dtype=np.complex64)

@@ -1,0 +1,98 @@
+"""Where the clip lies in a video's pictures: one scale and one offset an axis, found anew when the picture moves."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from puzzlegen.render.planes import Planes
+from puzzlegen.render.raster import Layout
+from puzzlegen.verify.atlas import LUMA, Features, block_means
+
+_FARTHEST = 1.0
+"""Blocks by which one step of the adjustment may move the view."""
+_ROBUST = 24.0
+"""Levels of a block's difference, beyond what motion explains, that mean something new."""
+
+
+class View(NamedTuple):
+    """Pixel (y, x) of the clip lies at (top + y * scale_y, left + x * scale_x) of the picture; edges, not centres."""
+
+    scale_y: float = 1.0
+    scale_x: float = 1.0
+    top: float = 0.0
+    left: float = 0.0
+
+    def of_cell_px(self, layout: Layout) -> tuple[float, float]:
+        """Height and width of a cell in the picture, in pixels."""
+        return self.scale_y * layout.cell_px, self.scale_x * layout.cell_px
+
+
+AS_DRAWN = View()
+
+
+def observe(picture: Planes, layout: Layout, view: View) -> Features:
+    """Block means of every cell [N, 96]; beyond the picture's edge, the edge repeats."""
+    rows, cols = layout.shape
+    height, width = rows * layout.cell_px, cols * layout.cell_px
+    if view == AS_DRAWN:
+        return block_means(picture.window(layout.top, layout.left, height, width), layout.shape)
+    planes: list[NDArray[np.uint8]] = []
+    for plane, step in zip(picture, (1, 2, 2), strict=True):
+        matrix = np.array([
+            [view.scale_x, 0, (view.left + view.scale_x * layout.left) / step + (view.scale_x - 1) / 2],
+            [0, view.scale_y, (view.top + view.scale_y * layout.top) / step + (view.scale_y - 1) / 2],
+        ])  # fmt: skip
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        size = width // step, height // step
+        moved = cv2.warpAffine(plane, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+        planes.append(np.asarray(moved, dtype=np.uint8))
+    return block_means(Planes(*planes), layout.shape)
+
+
+def in_view(layout: Layout, view: View, size: tuple[int, int]) -> NDArray[np.float32]:
+    """The share of each cell that lies inside a picture of this (height, width) [N]."""
+    shares = []
+    for count, first, scale, offset, length in (
+        (layout.shape[0], layout.top, view.scale_y, view.top, size[0]),
+        (layout.shape[1], layout.left, view.scale_x, view.left, size[1]),
+    ):
+        edges = offset + scale * (first + layout.cell_px * np.arange(count + 1))
+        inside = np.clip(edges, 0, length)
+        shares.append((inside[1:] - inside[:-1]) / (edges[1:] - edges[:-1]))
+    return np.asarray(np.outer(*shares).reshape(-1), dtype=np.float32)
+
+
+def adjust(view: View, layout: Layout, seen: NDArray[np.float32], expected: NDArray[np.float32]) -> View:
+    """One Gauss-Newton step (Lucas and Kanade 1981) on luma pictures [rows * 8, cols * 8] that shifts and scales the view.
+
+    Blocks that differ by much are left out: something has changed there that is not the camera's motion.
+    """
+    grad_y, grad_x = np.gradient(expected)
+    height, width = expected.shape
+    y = np.arange(height, dtype=np.float32)[:, None] / LUMA
+    x = np.arange(width, dtype=np.float32)[None, :] / LUMA
+    far_y, far_x = height / LUMA / 2, width / LUMA / 2
+    terms = np.stack([grad_y, grad_y * (y - far_y), grad_x, grad_x * (x - far_x)], axis=-1)
+    off = seen - expected
+    keep = np.abs(off) <= _ROBUST + _FARTHEST * (np.abs(grad_y) + np.abs(grad_x))
+    rows, target = terms[keep], off[keep]
+    weight = np.diag([1e-3, 1e-3 * far_y**2, 1e-3, 1e-3 * far_x**2]) * max(1.0, float(len(rows)))
+    move_y, zoom_y, move_x, zoom_x = np.linalg.solve(rows.T @ rows + weight, rows.T @ target)
+    if max(abs(move_y) + abs(zoom_y) * far_y, abs(move_x) + abs(zoom_x) * far_x) > _FARTHEST:
+        shrink = _FARTHEST / max(abs(move_y) + abs(zoom_y) * far_y, abs(move_x) + abs(zoom_x) * far_x)
+        move_y, zoom_y, move_x, zoom_x = (value * shrink for value in (move_y, zoom_y, move_x, zoom_x))
+    # blocks -> pixels of the clip; seen(p) = expected(p + delta), so the view at p must be the old one at p - delta
+    block = layout.cell_px / LUMA
+    grow_y, grow_x = zoom_y / LUMA, zoom_x / LUMA
+    shift_y = (move_y - zoom_y * far_y) * block - grow_y * layout.top
+    shift_x = (move_x - zoom_x * far_x) * block - grow_x * layout.left
+    return View(
+        scale_y=view.scale_y * (1 - grow_y),
+        scale_x=view.scale_x * (1 - grow_x),
+        top=view.top - view.scale_y * shift_y,
+        left=view.left - view.scale_x * shift_x,
+    )

@@ -1,0 +1,335 @@
+"""The legal walk that the frames show: from state to state by legal actions only, up to the first thing that is none.
+
+Between two states the cells that the coming action changes may look like anything. All other cells must show the
+state. What comes for fewer frames than the patience and goes again is a flicker: it is forgiven, and never read as a
+move. A move is entered when the cells that it changes show its result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from puzzlegen.grid import DIRECTIONS, inside, move
+from puzzlegen.replay import board
+from puzzlegen.task import Task
+from puzzlegen.types import Sighting
+from puzzlegen.verify.atlas import UNCLEAR, Atlas, Labels
+
+_MOST_HIDDEN_AT_START = 0.08
+"""Share of cells that something static may cover from the first frame on."""
+_UNCLEAR_PATIENCE = 2
+"""Times as long as a contrary cell may a cell be unclear."""
+
+
+_FRAMES_PER_PATIENCE = 27
+_FASTER = 2.0
+"""Times as fast as its reference a clip may run."""
+_MOST_REACH = 3
+
+
+class Pace(NamedTuple):
+    """How fast things may happen in a clip, in frames."""
+
+    reach: int
+    """Most actions that may lie between two frames."""
+    patience: int
+    """Frames from which on something that no action explains counts; shorter is a flicker."""
+    slowest: int
+    """Frames that an action may take; cells that clearly show neither its beginning nor its end for longer are wrong."""
+
+
+def pace_of(num_frames: int, reference_frames: int, frames_per_action: int) -> Pace:
+    """The pace of a video of `num_frames`, whose reference has `reference_frames` and takes so many for an action.
+
+    It may run twice as fast as its reference; with fewer frames than that, more happens from one to the next.
+    """
+    per_action = max(1, frames_per_action) * num_frames / reference_frames
+    reach = np.ceil(_FASTER / min(per_action, max(1, frames_per_action)) - 1e-9)
+    return Pace(
+        reach=int(min(_MOST_REACH, max(1, reach))),
+        patience=max(2, round(num_frames / _FRAMES_PER_PATIENCE)),
+        slowest=max(2, round(2 * per_action)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Move:
+    """What an action changes."""
+
+    actions: tuple[str, ...]
+    cells: NDArray[np.intp]
+    before: Labels
+    after: Labels
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What ends the legal walk."""
+
+    frame: int
+    """The first that shows it."""
+    cells: NDArray[np.intp]
+    """The cells that show it, most of them if there are many."""
+    seen: Labels
+    """The whole board when it was certain."""
+    side: bool = False
+    """A side of the backdrop has opened or closed."""
+
+
+class Walk:
+    """Follows the frames of one clip."""
+
+    def __init__(self, task: Task[Any, Any], start: Any, atlas: Atlas, pace: Pace) -> None:
+        """Begin at the start.
+
+        Args:
+            task: the rules.
+            start: state of the first frame.
+            atlas: what the cells can show.
+            pace: how fast things may happen.
+        """
+        self.task, self.start, self.atlas = task, start, atlas
+        self.pace = pace
+        self.actions: list[str] = []
+        self.frames: list[int] = []
+        self.states = [start]
+        self.seen = [Sighting(0, start)]
+        self.flickers = 0
+        self._cells = len(atlas.stacks)
+        self._moves: dict[str, _Move] = {}
+        self._masked = np.zeros(self._cells, dtype=bool)
+        self._stray = np.zeros(self._cells, dtype=np.int32)
+        self._ghost = np.zeros(self._cells, dtype=bool)
+        self._lost = 0
+        self._flipped = np.zeros((self._cells, 4), dtype=np.int32)
+        self._facing = _facing(task.shape(start))
+        self._exempt = np.zeros((self._cells, 4), dtype=bool)
+        self._enter(start)
+
+    @property
+    def state(self) -> Any:
+        """The last state of the walk."""
+        return self.states[-1]
+
+    def begin(self, seen: Labels, sides: NDArray[np.bool_]) -> Fault | None:
+        """Take in the first frame, which must show the start. A few cells may be covered, but none with a token."""
+        off = seen != self.labels
+        covered = off & (seen == UNCLEAR) & (self.labels == 0)
+        if covered.sum() <= max(1, _MOST_HIDDEN_AT_START * self._cells):
+            self._masked = covered
+            off &= ~covered
+        if off.any():
+            return Fault(0, np.flatnonzero(off), seen)
+        self._flipped += sides
+        return None
+
+    def advance(self, frame: int, seen: Labels, sides: NDArray[np.bool_]) -> Fault | None:
+        """Take in one more frame."""
+        self._masked &= seen != self.labels
+        self._sight(frame, seen)
+        off = (seen != self.labels) & ~self._masked
+        if off.any():
+            arrived = self._arrival(seen, off)
+            if arrived is not None:
+                ghosts = np.flatnonzero(self._ghost & (self._stray > 0) & (seen == self.labels))
+                ghosts = np.setdiff1d(ghosts, arrived.cells)
+                if ghosts.size:
+                    return Fault(frame - 1, ghosts, self._last)
+                self._follow(frame, arrived)
+                off = (seen != self.labels) & ~self._masked
+        self._last = seen
+        return self._strays(frame, seen, off) or self._sides(frame, seen, sides)
+
+    def rests(self, seen: Labels) -> bool:
+        """Whether a frame shows the state of the walk, and nothing else."""
+        return bool(((seen == self.labels) | self._masked).all())
+
+    # --- what the actions would change
+
+    def _enter(self, state: Any) -> None:
+        self.labels = self.atlas.labels(board(self.task, state))
+        before = self._exempt
+        self._known: list[_Move] = []
+        self._unknown = iter(self.task.actions(state))
+        self._exempt = np.zeros_like(before)
+        self._settled = before  # a thing that has just moved may still reach over the side that it came through
+        self._lost = 0
+
+    def _options(self) -> Iterator[_Move]:
+        """What each legal action changes, worked out when first needed."""
+        yield from self._known
+        for action in self._unknown:
+            known = self._moves.get(action)
+            if known is None or not np.array_equal(self.labels[known.cells], known.before):
+                known = self._moves[action] = self._changes(self.state, self.labels, (action,))
+            self._known.append(known)
+            self._exempt |= self._between(known.cells)
+            yield known
+
+    def _changes(self, state: Any, labels: Labels, actions: tuple[str, ...]) -> _Move:
+        after = state
+        for action in actions:
+            after = self.task.step(after, action)
+        then = self.atlas.labels(board(self.task, after))
+        cells = np.flatnonzero(then != labels)
+        return _Move(actions, cells, labels[cells], then[cells])
+
+    def _between(self, cells: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """The sides [N, 4] over which something moves when these cells change."""
+        among = np.zeros(self._cells + 1, dtype=bool)
+        among[cells] = True
+        return among[:-1, None] & among[self._facing]
+
+    # --- moves
+
+    def _arrival(self, seen: Labels, off: NDArray[np.bool_]) -> _Move | None:
+        """The legal action, or the few in a row, whose result the frame shows; that which leaves fewest cells unexplained."""
+        best: tuple[int, _Move] | None = None
+        for option in self._reachable(seen, off):
+            wrong = seen[option.cells] != option.after
+            if self._masked[option.cells].any() or (wrong & (seen[option.cells] != UNCLEAR)).any():
+                continue
+            if wrong.sum() > 1 or not (~wrong & (option.after > 0)).any():
+                continue
+            outside = off.copy()
+            outside[option.cells] = False
+            cost = int(wrong.sum() + outside.sum()) * 8 + len(option.actions)
+            if best is None or cost < best[0]:
+                best = cost, option
+        return None if best is None else best[1]
+
+    def _reachable(self, seen: Labels, off: NDArray[np.bool_]) -> Iterator[_Move]:
+        """Single actions, then rows of up to `reach` that lead nearer to what is seen."""
+        wanted = set(np.flatnonzero(off).tolist())
+        for option in self._options():
+            if not wanted.isdisjoint(option.cells.tolist()):
+                yield option
+        if self.pace.reach > 1:
+            widest = max((len(option.cells) for option in self._known), default=0)
+            for option in list(self._known):
+                yield from self._rows(option, seen, widest, self.pace.reach - 1)
+
+    def _rows(self, option: _Move, seen: Labels, widest: int, left: int) -> Iterator[_Move]:
+        labels = self.labels.copy()
+        labels[option.cells] = option.after
+        wrong = (seen != labels) & (seen != UNCLEAR) & ~self._masked
+        if not left or not 0 < wrong.sum() <= widest * left + self._stray.any():
+            return
+        state = self.state
+        for action in option.actions:
+            state = self.task.step(state, action)
+        for action in self.task.actions(state):
+            row = self._changes(self.state, self.labels, (*option.actions, action))
+            if row.cells.size:
+                yield row
+                yield from self._rows(row, seen, widest, left - 1)
+
+    def _follow(self, frame: int, arrived: _Move) -> None:
+        for action in arrived.actions:
+            state = self.task.step(self.state, action)
+            self.actions.append(action)
+            self.frames.append(frame)
+            self.states.append(state)
+            self._add(Sighting(frame, state))
+        self._stray[arrived.cells] = 0
+        between = self._between(arrived.cells)
+        self._enter(self.state)
+        self._settled = between
+
+    # --- what no action explains
+
+    def _strays(self, frame: int, seen: Labels, off: NDArray[np.bool_]) -> Fault | None:
+        """Cells that differ from the state though no action is on its way that changes them."""
+        moving = self._on_its_way(off)
+        stray = off.copy()
+        stray[moving] = False
+        contrary = stray & (seen != UNCLEAR)
+        self._stray = np.where(stray, self._stray + 1, 0)
+        self._ghost = np.where(stray, self._ghost & stray | (contrary & (seen > 0)), False)
+        unclear = stray & ~contrary
+        self.flickers += bool(contrary.any() or stray.sum() > max(1, 0.1 * self._cells))
+        limit = np.where(unclear, _UNCLEAR_PATIENCE * self.pace.patience, self.pace.patience)
+        lasting = self._stray >= limit
+        if lasting.any():
+            longest = int(self._stray[lasting].max())
+            return Fault(max(0, frame + 1 - longest), np.flatnonzero(lasting), seen)
+        wrong = off & ~stray
+        clear = wrong.any() and not (seen[wrong] == UNCLEAR).any()
+        self._lost = self._lost + 1 if clear and not stray.any() else 0
+        if self._lost >= self.pace.patience + self.pace.slowest:
+            return Fault(frame + 1 - self._lost, np.flatnonzero(wrong), seen)
+        return None
+
+    def _on_its_way(self, off: NDArray[np.bool_]) -> NDArray[np.intp]:
+        """The cells of the legal action that explains most of what differs."""
+        best: NDArray[np.intp] = np.zeros(0, dtype=np.intp)
+        if not off.any():
+            return best
+        wanted, most = set(np.flatnonzero(off).tolist()), 0
+        for option in self._options():
+            explained = len(wanted.intersection(option.cells.tolist()))
+            if explained > most:
+                best, most = option.cells, explained
+                if most == len(wanted):
+                    break
+        return best
+
+    def _sides(self, frame: int, seen: Labels, sides: NDArray[np.bool_]) -> Fault | None:
+        """Walls that are gone or new, but for the sides over which something may be moving."""
+        if not sides.any():
+            self._flipped[:] = 0
+            return None
+        for _ in self._options():  # fills in what is exempt
+            pass
+        flipped = sides & ~self._exempt & ~self._settled & ~self._masked[:, None]
+        self._flipped = np.where(flipped, self._flipped + 1, 0)
+        lasting = self._flipped >= self.pace.patience
+        if not lasting.any():
+            return None
+        longest = int(self._flipped[lasting].max())
+        return Fault(max(0, frame + 1 - longest), np.flatnonzero(lasting.any(axis=1)), seen, side=True)
+
+    def flipped_now(self) -> bool:
+        """Whether the last frame shows a wall gone or new, for however short a time."""
+        return bool((self._flipped > 0).any())
+
+    # --- sightings
+
+    _last: Labels
+
+    def _sight(self, frame: int, seen: Labels) -> None:
+        """Remember a state that the frame shows clearly, whether or not it was reached by the rules."""
+        if (seen < 0).any() or np.array_equal(seen, self.labels):
+            return
+        if getattr(self, "_last", None) is not None and np.array_equal(seen, self._last):
+            return
+        stacks = [stack if stack is not None else () for stack in self.atlas.board(seen)]
+        state = self.task.read(self.start, stacks)
+        if state is not None:
+            self._add(Sighting(frame, state))
+
+    def _add(self, sighting: Sighting[Any]) -> None:
+        if sighting.state != self.seen[-1].state:
+            self.seen.append(sighting)
+
+    def look_on(self, frame: int, seen: Labels) -> None:
+        """After the walk has ended: only remember what is shown."""
+        self._sight(frame, seen)
+        self._last = seen
+
+
+def _facing(shape: tuple[int, int]) -> NDArray[np.intp]:
+    """The neighbour of each cell in direction U, D, L, R [N, 4]; N beyond the border."""
+    rows, cols = shape
+    found = np.full((rows * cols, len(DIRECTIONS)), rows * cols, dtype=np.intp)
+    for cell in range(rows * cols):
+        for side, direction in enumerate(DIRECTIONS):
+            other = move(divmod(cell, cols), direction)
+            if inside(other, shape):
+                found[cell, side] = other[0] * cols + other[1]
+    return found
