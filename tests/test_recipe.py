@@ -255,3 +255,95 @@ def test_splits_of_the_built_in_recipes_never_move() -> None:
         assert in_test == [70, 159, 204, 339]
         assert recipe.split_of("fae147ae147a0000") == "train"
         assert recipe.split_of("fae147ae147c0000") == "test"
+
+
+# --- rewards
+
+
+def with_rewards(text: str) -> str:
+    return f"{GOOD}\n{text}\n"
+
+
+def test_a_product_and_a_weighted_sum_by_hand(tmp_path: Path) -> None:
+    text = (
+        '[rewards.both]\nproduct = ["conn", "wall"]\n[rewards.a-sum_2]\nweights = { conn = 0.25, wall = 0.5, none = 0 }'
+    )
+    rewards = load(tmp_path, with_rewards(text)).rewards
+    assert list(rewards) == ["both", "a-sum_2"]
+    assert rewards["both"].terms == ("conn", "wall")
+    assert rewards["a-sum_2"].terms == ("conn", "wall", "none")
+    components = {"conn": 0.5, "wall": 0.75, "none": 1.0, "more": 1.0}
+    assert rewards["both"].value(components) == 0.375
+    assert rewards["a-sum_2"].value(components) == 0.5
+    assert rewards["both"].value(dict.fromkeys(components, 0.0)) == 0.0
+
+
+def test_rewards_may_be_left_out(tmp_path: Path) -> None:
+    assert load(tmp_path, GOOD).rewards == {}
+
+
+def test_weights_that_miss_1_by_a_rounding_error_pay_1_at_most(tmp_path: Path) -> None:
+    terms = [f"t{number}" for number in range(10)]
+    weights = ", ".join(f"{term} = 0.10000000001" for term in terms)
+    rule = load(tmp_path, with_rewards(f"[rewards.mean]\nweights = {{ {weights} }}")).rewards["mean"]
+    assert rule.value(dict.fromkeys(terms, 1.0)) == 1.0
+
+
+def test_a_missing_component_is_named_with_the_recipe(tmp_path: Path) -> None:
+    rule = load(tmp_path, with_rewards("[rewards.paper]\nweights = { conn = 1 }")).rewards["paper"]
+    with pytest.raises(UnknownName, match=r"mine\.toml: \[rewards\.paper\].*'conn'\. Did you mean 'con'") as caught:
+        rule.value({"con": 1.0})
+    assert "\n" not in str(caught.value)
+
+
+BAD_REWARDS = {
+    "both": ('[rewards.mine]\nproduct = ["a"]\nweights = { a = 1 }', ["[rewards.mine]", "both"]),
+    "neither": ("[rewards.mine]", ["[rewards.mine]", "neither"]),
+    "no factors": ("[rewards.mine]\nproduct = []", ["[rewards.mine]", "'product'"]),
+    "a factor twice": ('[rewards.mine]\nproduct = ["a", "a"]', ["[rewards.mine]", "'product'", "twice"]),
+    "no weights": ("[rewards.mine]\nweights = {}", ["[rewards.mine]", "'weights'", "above 0"]),
+    "weights of 0": ("[rewards.mine]\nweights = { a = 0, b = 0 }", ["[rewards.mine]", "above 0"]),
+    "a negative weight": ("[rewards.mine]\nweights = { a = 0.5, b = -0.1 }", ["[rewards.mine]", "negative"]),
+    "weights above 1": ("[rewards.mine]\nweights = { a = 0.5, b = 0.51 }", ["[rewards.mine]", "at most 1"]),
+    "a weight of nan": ("[rewards.mine]\nweights = { a = nan }", ["nan"]),
+    "a weight of inf": ("[rewards.mine]\nweights = { a = inf }", ["inf"]),
+    "a weight that is no number": ('[rewards.mine]\nweights = { a = "1" }', ["rewards mine", "weights a", "'1'"]),
+    "a weight that is a bool": ("[rewards.mine]\nweights = { a = true }", ["rewards mine", "weights a"]),
+    "a name for a list": ('[rewards.mine]\nproduct = "a"', ["rewards mine", "product", "list"]),
+    "a field unknown": ("[rewards.mine]\nweigths = { a = 1 }", ["rewards mine", "Did you mean 'weights'?"]),
+    "no table": ("[rewards]\nmine = 3", ["rewards mine", "table"]),
+    "the judge's own dense": ("[rewards.dense]\nweights = { a = 1 }", ["[rewards.dense]", "taken"]),
+    "the judge's own sparse": ("[rewards.sparse]\nweights = { a = 1 }", ["[rewards.sparse]", "taken"]),
+    "a bad name": ('[rewards."my own"]\nweights = { a = 1 }', ["my own", "names of rewards"]),
+}
+
+
+@pytest.mark.parametrize("fault", BAD_REWARDS)
+def test_each_mistake_in_a_reward_is_one_line(tmp_path: Path, fault: str) -> None:
+    text, words = BAD_REWARDS[fault]
+    with pytest.raises(InvalidInput) as caught:
+        load(tmp_path, with_rewards(text))
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.startswith("mine.toml"), message
+    assert all(word in message for word in words), message
+
+
+def test_rewards_do_not_change_the_digest_and_all_else_does(tmp_path: Path) -> None:
+    """They decide no byte of a dataset, so that one which was begun before an edit of them can be finished."""
+    digests = []
+    for number, text in enumerate(
+        (GOOD, with_rewards("[rewards.mine]\nweights = { a = 1 }"), GOOD.replace("8]", "9]"))
+    ):
+        (tmp_path / str(number)).mkdir()
+        digests.append(load(tmp_path / str(number), text).digest)
+    assert digests[0] == digests[1] != digests[2]
+
+
+@pytest.mark.parametrize("task", ["maze", "flowfree", "sokoban"])
+def test_published_rewards_are_there_and_pay_all_terms_with_1(task: str) -> None:
+    rewards = registry.load(task).rewards
+    assert set(rewards) == {"paper", "released-code"}
+    for rule in rewards.values():
+        assert rule.value(dict.fromkeys(rule.terms, 1.0)) == pytest.approx(1.0)
+        assert rule.value(dict.fromkeys(rule.terms, 0.0)) == 0.0

@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from puzzlegen.eval.api import score as score
     from puzzlegen.registry import load as load
     from puzzlegen.registry import recipe_paths as recipe_paths
     from puzzlegen.render.formats import ClipFormat as ClipFormat
@@ -24,9 +25,10 @@ _PUBLIC = {
     "Verifier": "puzzlegen.verify.verifier",
     "load": "puzzlegen.registry",
     "recipe_paths": "puzzlegen.registry",
+    "score": "puzzlegen.eval.api",
 }
 
-__all__ = ["ClipFormat", "Row", "ShardDataset", "Task", "Verifier", "load", "recipe_paths"]
+__all__ = ["ClipFormat", "Row", "ShardDataset", "Task", "Verifier", "load", "recipe_paths", "score"]
 
 
 def __getattr__(name: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import string
 import tomllib
 from collections.abc import Mapping
@@ -15,6 +16,50 @@ from puzzlegen.render.formats import FORMATS
 from puzzlegen.render.looks import Look, LookChoices, Words
 from puzzlegen.seeding import Rng
 from puzzlegen.task import Task
+
+_FULL = 1 + 1e-9  # weights such as 0.1 rarely add up to 1 exactly
+
+RESERVED_REWARDS = ("dense", "sparse")
+"""Rewards that every task has from the judge."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RewardTable:
+    """The fields of one reward in a recipe file; one of the two is given."""
+
+    product: tuple[str, ...] | None = None
+    """Names of the task's components that are multiplied."""
+    weights: dict[str, float] | None = None
+    """Weights of the components that are summed up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RewardRule:
+    """A published reward, made of the terms that `Task.components` gives."""
+
+    where: str
+    """File and table, for errors."""
+    product: tuple[str, ...] = ()
+    """The factors; if empty it is the weighted sum."""
+    weights: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """The components that it is made of."""
+        return self.product or tuple(self.weights)
+
+    def value(self, components: Mapping[str, float]) -> float:
+        """The product or the weighted sum, in [0, 1] for components in [0, 1].
+
+        Raises:
+            UnknownName: the task gives no such component.
+        """
+        for term in self.terms:
+            if term not in components:
+                raise UnknownName("reward component", term, components, self.where)
+        if self.product:
+            return math.prod(components[term] for term in self.product)
+        return min(1.0, math.fsum(weight * components[term] for term, weight in self.weights.items()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +77,8 @@ class RecipeTable:
     clip: str | None = None
     """Default clip format, wan480 if not given."""
     splits: dict[str, float] = field(default_factory=lambda: {"train": 0.98, "test": 0.02})
+    rewards: dict[str, RewardTable] = field(default_factory=dict)
+    """Published rewards by name, besides "dense" and "sparse" that every task has."""
 
     def __post_init__(self) -> None:
         for name, table in (("levels", self.levels), ("looks", self.looks)):
@@ -57,7 +104,7 @@ class Recipe:
     path: Path
     version: int
     digest: str
-    """Digest of the file's content: equal digests give equal data."""
+    """Digest of the file's content but for its rewards: equal digests give equal data."""
     task: Task[Any, Any]
     levels: Mapping[str, Any]
     """Level name -> the task's Params."""
@@ -65,6 +112,8 @@ class Recipe:
     looks: Mapping[str, LookChoices]
     splits: Mapping[str, float]
     clip: str
+    rewards: Mapping[str, RewardRule]
+    """The judge's own, "dense" and "sparse", are not among them."""
 
     def level(self, name: str) -> Any:
         """Params of a level. Raises UnknownName."""
@@ -101,7 +150,7 @@ def words(look: Look) -> dict[str, Words]:
 
 
 def read_table(path: Path) -> tuple[RecipeTable, str]:
-    """Parse a recipe file. Returns its table and the digest of its content.
+    """Parse a recipe file. Returns its table and the digest of all in it that decides data, which rewards do not.
 
     Raises:
         RecipeError: naming file, table and field.
@@ -109,7 +158,8 @@ def read_table(path: Path) -> tuple[RecipeTable, str]:
     try:
         content = path.read_bytes()
         raw = tomllib.loads(content.decode())
-        digest = canonical.digest(raw)
+        canonical.dumps(raw)  # refuses what has no place in a recipe, in [rewards] too
+        digest = canonical.digest({name: table for name, table in raw.items() if name != "rewards"})
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise RecipeError(f"{path.name}: cannot read the recipe: {error}.") from error
     except (TypeError, ValueError) as error:
@@ -126,6 +176,7 @@ def build(name: str, path: Path, table: RecipeTable, digest: str, task: Task[Any
         for level, fields in table.levels.items()
     }
     _check_prompts(path.name, table, {field for params in levels.values() for field in canonical.encode(params)})
+    rewards = table.rewards.items()
     recipe = Recipe(
         name=name,
         path=path,
@@ -137,9 +188,27 @@ def build(name: str, path: Path, table: RecipeTable, digest: str, task: Task[Any
         looks=table.looks,
         splits=table.splits,
         clip=table.clip or "wan480",
+        rewards={reward: _rule(f"{path.name}: [rewards.{reward}]", reward, fields) for reward, fields in rewards},
     )
     _fill_in_prompts(path.name, recipe)
     return recipe
+
+
+def _rule(where: str, name: str, table: RewardTable) -> RewardRule:
+    """Check one reward. Raises RecipeError."""
+    if name in RESERVED_REWARDS:
+        raise RecipeError(f"{where}: the name {name!r} is taken by the judge's own reward; choose another.")
+    if not name.replace("_", "").replace("-", "").isalnum() or not name.isascii():
+        raise RecipeError(f"{where}: names of rewards are letters, digits, '_' and '-', got {name!r}.")
+    if (table.product is None) == (table.weights is None):
+        given = "neither" if table.product is None else "both"
+        raise RecipeError(f"{where}: give either 'product' or 'weights', this has {given}.")
+    if table.product is not None and (not table.product or len(set(table.product)) < len(table.product)):
+        raise RecipeError(f"{where}: 'product' must name one or more components, none of them twice.")
+    weights = table.weights or {}
+    if table.weights is not None and (min(weights.values(), default=0.0) < 0 or not 0 < sum(weights.values()) <= _FULL):
+        raise RecipeError(f"{where}: 'weights' must not be negative, and their sum must be above 0 and at most 1.")
+    return RewardRule(where=where, product=table.product or (), weights=weights)
 
 
 def _check_prompts(where: str, table: RecipeTable, params_fields: set[str]) -> None:

@@ -53,7 +53,7 @@ THIRD_PARTY: dict[str, frozenset[str]] = {
     "generate": NUMPY_AND({"pyarrow", "tqdm", "ray"}),
     "eval": NUMPY_AND({"pyarrow", "tqdm", "av"}),
     "view": NUMPY_AND({"PIL", "matplotlib"}),
-    "testing": NUMPY_AND({"pyarrow", "pytest"}),
+    "testing": NUMPY_AND({"pyarrow", "pytest", "cv2", "av"}),
     "cli": frozenset({"click", "tqdm"}),
     "train": NUMPY_AND({"torch", "diffusers", "peft", "accelerate", "safetensors", "transformers", "PIL", "tqdm"}),
 }
@@ -64,6 +64,8 @@ THIRD_PARTY_EXCEPTIONS = {
     "generate/sample.py": {"PIL"},  # writes the stills of a row
     "generate/audit.py": {"PIL"},  # reads them again
     "view/clips.py": {"imageio"},  # writes GIFs
+    "eval/overlay.py": {"PIL"},  # draws on frames
+    "eval/pictures.py": {"PIL"},  # draws on boards
 }
 """File -> package, for single files whose whole room should not have it."""
 

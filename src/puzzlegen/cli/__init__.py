@@ -18,6 +18,9 @@ _COMMANDS = {
     "show": "puzzlegen.cli.datasets",
     "solve": "puzzlegen.cli.puzzles",
     "render": "puzzlegen.cli.puzzles",
+    "score": "puzzlegen.cli.scoring",
+    "explain": "puzzlegen.cli.scoring",
+    "selftest": "puzzlegen.cli.scoring",
 }
 _INTERRUPTED = 130
 

@@ -75,6 +75,12 @@ class Painter:
         for index, stack in enumerate(stacks):
             self.draw_cell(picture, index, stack)
 
+    def picture(self, stacks: Sequence[Glyph]) -> Planes:
+        """A whole frame with every cell at rest."""
+        picture = planes_of(new_canvas(self._clip.height, self._clip.width))
+        self.draw(picture, stacks)
+        return picture
+
     def draw_cell(self, picture: Planes, cell_index: int, stack: Glyph) -> None:
         """Paint one cell at rest: its backdrop with a stack of marks on it."""
         side = self.layout.cell_px

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pickle
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,12 +15,14 @@ import numpy as np
 from puzzlegen import canonical
 from puzzlegen.errors import IllegalAction
 from puzzlegen.generate import sample
-from puzzlegen.replay import board, replay
+from puzzlegen.replay import board, replay, stacks_of
 from puzzlegen.testing.clips import check_cheats, check_looks, check_pixels
 from puzzlegen.testing.promise import promise
 from puzzlegen.testing.subject import Subject
 
 _MOST_STATES = 20_000
+_MOST_FORGED = 8
+"""About as many states of a solution are cheated from."""
 
 
 def check_same_key_same_puzzle(subject: Subject) -> str:
@@ -153,6 +155,52 @@ def check_appearance_follows_state(subject: Subject) -> str:
     return ""
 
 
+def check_judging_terms(subject: Subject) -> str:
+    """Forged pictures break a rule and are blamed for it; solutions score 1 by items; reward terms lie in [0, 1]."""
+    task, forged = subject.task, 0
+    for level in subject.levels:
+        puzzle = subject.puzzles(level)[0]
+        name = puzzle.origin.id
+        states = replay(task, puzzle.start, puzzle.solution.actions).states
+        for state in states[:: max(1, len(states) // _MOST_FORGED)]:
+            forged += _check_forgeries(subject, name, puzzle.start, state)
+        promise(not task.items(states[:1]), f"{name}: items() counts something before anything has happened")
+        if puzzle.solution.optimal:
+            plans = task.references(puzzle.start, states)
+            best = [task.items(replay(task, puzzle.start, plan).states) for plan in plans]
+            promise(task.items(states) in best, f"{name}: no reference has the items of the optimal solution")
+        for shown in (states[:1], states[: len(states) // 2 + 1], states, states[::-1], (states[0], states[-1])):
+            _check_components(subject, name, shown)
+    return f"{forged} forgeries"
+
+
+def _check_forgeries(subject: Subject, name: str, start: Any, state: Any) -> int:
+    """Check the pictures that cheat from one state; returns how many there are."""
+    task = subject.task
+    shape, allowed = task.shape(start), task.glyphs(start)
+    legal = [board(task, state), *(board(task, task.step(state, action)) for action in task.actions(state))]
+    forgeries = list(task.forgeries(state))
+    promise(forgeries == list(task.forgeries(state)), f"{name}: forgeries() differ when asked for again")
+    for forgery in forgeries:
+        stacks = stacks_of(forgery.tokens, shape)
+        for stack, own in zip(stacks, allowed, strict=True):
+            promise(stack in own, f"{name}: a {forgery.code} forgery shows {stack}, which glyphs() does not announce")
+        promise(
+            stacks not in legal, f"{name}: a {forgery.code} forgery shows the state or what a legal action leads to"
+        )
+        found = task.blame(state, stacks)
+        promise(found == forgery.code, f"{name}: a {forgery.code} forgery is blamed for {found}")
+    return len(forgeries)
+
+
+def _check_components(subject: Subject, name: str, shown: Sequence[Any]) -> None:
+    """Terms and the recipe's rewards made of them lie in [0, 1]."""
+    terms = subject.task.components(shown)
+    values = {**terms, **{reward: rule.value(terms) for reward, rule in subject.recipe.rewards.items()}}
+    for term, value in values.items():
+        promise(0 <= value <= 1, f"{name}: {term} is {value}, outside of 0 to 1, for a clip of {len(shown)} states")
+
+
 def check_levels_and_prompts(subject: Subject) -> str:
     """Every level gives puzzles that fit a clip; prompts fill in; the share of accepted draws is reported."""
     rates = []
@@ -181,6 +229,7 @@ CHECKS: dict[str, Callable[[Subject], str]] = {
         check_optimal_by_brute_force,
         check_symmetric_copies_are_one_puzzle,
         check_appearance_follows_state,
+        check_judging_terms,
         check_levels_and_prompts,
         check_looks,
         check_pixels,

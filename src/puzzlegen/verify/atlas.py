@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -33,6 +34,7 @@ GOAL = -3
 
 _MOST_DECOYS = 64
 
+Picture = TypeVar("Picture", bound=np.generic)
 Features = NDArray[np.float32]  # [..., 96]: block means of y, u, v
 Labels = NDArray[np.int16]  # [..., N]: index into a cell's stacks, or one of the above
 
@@ -51,6 +53,8 @@ class Atlas:
     """[N, most stacks]: the picture of each of a cell's stacks; the first where it has fewer."""
     sides: Features
     """[N, 4, 96]: change of the cell when a side opens or closes, over its squared length; 0 where nothing changes."""
+    around: Features
+    """[N, 96]: what blur brings into each cell from those around it in the start, beyond its own mirror image."""
     floor: NDArray[np.bool_]
     """[N]: the cell holds nothing but the lowest mark of its backdrop in the start; neutral ground."""
 
@@ -112,8 +116,19 @@ def atlas(painter: Painter, stacks: Sequence[Sequence[Glyph]], start: Sequence[G
         table=table,
         rows=rows,
         sides=np.array([sides[backdrop] for backdrop in painter.backdrop]),
+        around=_around(painter, start, blur, np.array([means(b + s) for b, s in zip(painter.backdrop, start, strict=True)])),
         floor=np.array([len(backdrop) == 1 and not stack for backdrop, stack in zip(painter.backdrop, start, strict=True)]),
     )  # fmt: skip
+
+
+def _around(painter: Painter, start: Sequence[Glyph], blur: float, alone: Features) -> Features:
+    if not blur:
+        return np.zeros_like(alone)
+    layout = painter.layout
+    (rows, cols), side = layout.shape, layout.cell_px
+    picture = painter.picture(start)
+    whole = _blurred(picture, blur * side / picture.y.shape[0])
+    return block_means(whole.window(layout.top, layout.left, rows * side, cols * side), layout.shape) - alone
 
 
 class _Decoys:
@@ -158,7 +173,7 @@ def block_means(board: Planes, shape: tuple[int, int]) -> Features:
     return np.concatenate(parts, axis=1, dtype=np.float32)
 
 
-def luma_picture(features: Features, shape: tuple[int, int]) -> NDArray[np.float32]:
+def luma_picture(features: NDArray[Picture], shape: tuple[int, int]) -> NDArray[Picture]:
     """The luma blocks of all cells as one picture [rows * 8, cols * 8]."""
     rows, cols = shape
     luma = features[:, : LUMA * LUMA].reshape(rows, cols, LUMA, LUMA)
@@ -166,7 +181,7 @@ def luma_picture(features: Features, shape: tuple[int, int]) -> NDArray[np.float
 
 
 def _blurred(tile: Planes, blur: float) -> Planes:
-    """The tile as a blurred video shows it, in a row of its mirror images."""
+    """A picture blurred by this share of its height, edges mirrored."""
     if not blur:
         return tile
     side = tile.y.shape[0]

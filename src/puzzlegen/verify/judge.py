@@ -92,7 +92,9 @@ def _code_at_start(walk: Walk, fault: Fault, board: Sequence[Glyph | None]) -> s
         return "GOAL_CHANGED"
     if fault.side or (shown == LAYOUT).any():
         return "LAYOUT_CHANGED"
-    return "UNPARSED" if (shown == UNCLEAR).mean() > 0.5 and _read(walk.task, walk.start, board) is None else "BAD_START"
+    return (
+        "UNPARSED" if (shown == UNCLEAR).mean() > 0.5 and _read(walk.task, walk.start, board) is None else "BAD_START"
+    )
 
 
 def _read(task: Task[Any, Any], start: Any, board: Sequence[Glyph | None]) -> Any | None:

@@ -13,9 +13,9 @@ from puzzlegen.render.planes import Planes
 from puzzlegen.render.raster import Layout
 from puzzlegen.verify import search
 from puzzlegen.verify.atlas import LUMA, Atlas, Features, Labels, luma_picture
-from puzzlegen.verify.perceive import classify
+from puzzlegen.verify.perceive import classify, strange
 from puzzlegen.verify.tone import Tone, fit_tone
-from puzzlegen.verify.view import AS_DRAWN, View, adjust, in_view, observe
+from puzzlegen.verify.view import AS_DRAWN, View, adjust, observe, visible
 
 AS_DRAWN_LEVELS = 8.0
 """Levels by which the codec may move a block of the first picture before view and tone are searched for."""
@@ -25,7 +25,10 @@ _STILL = 1.5
 """A cell none of whose blocks moved by more levels than this since it was last looked at is not looked at again."""
 _DRIFT = 1.0
 """Levels by which the mean difference may grow before the view is adjusted."""
-_LEAST_IN_VIEW = 0.6
+_LEAST_KNOWN = 0.5
+"""Share of a cell that must be in the picture."""
+_MOST_COVERED = 0.08
+"""Share of the board that something static may cover from the first picture on."""
 _BLURS = (0.0, 0.05, 0.09)
 
 
@@ -57,55 +60,66 @@ class Reference:
 
 
 class Observer:
-    """Reads pictures one after another."""
+    """Reads the pictures of one video, one after another."""
 
     def __init__(self, reference: Reference) -> None:
         self._reference = reference
         self._layout = reference.layout
         self.atlas = reference.atlas(0.0)
-        self._view: View = AS_DRAWN
+        self.view: View = AS_DRAWN
+        self.likeness = 1.0
+        self._scales = self.view[:2]
         self._tone: Tone | None = None
         self._base = 0.0
-        self.likeness = 1.0
+        self._size = (0, 0)
+        self._covered: NDArray[np.bool_] | None = None
+        self._known_at: tuple[View, NDArray[np.bool_] | None] = (AS_DRAWN, None)
 
     def watch(self, pictures: Iterable[Planes]) -> Evidence | None:
         """Everything that can be read; None if the first picture does not show the puzzle. Takes at least one picture."""
         pictures = iter(pictures)
         first = next(pictures)
+        self._size = first.y.shape
         if not self._find(first):
             return None
-        labels: list[Labels] = []
-        sides, hidden, misfits = [], [], []
-        cells = len(self._reference.start)
-        seen = np.full((cells, 0), 0, dtype=np.float32)
-        current = self._reference.start.copy()
-        flipped = np.zeros((cells, 4), dtype=bool)
-        misfit = np.zeros(cells, dtype=np.float32)
-        size = first.y.shape
-        picture: Planes | None = first
-        while picture is not None:
+        features = self._look(first)
+        seen, everything = features.copy(), np.arange(len(features))
+        current, flipped, misfit = classify(features, everything, self.atlas, self._known())
+        if self._cover(features, current):
+            current, flipped, misfit = classify(features, everything, self.atlas, self._known())
+        found = [(current.copy(), flipped.copy(), self._hidden(), float(np.median(misfit)))]
+        for picture in pictures:
             features = self._look(picture)
-            if labels and self._has_drifted(features, current):
-                features = self._follow(picture, current)
-            moved = np.arange(cells) if not labels else np.flatnonzero(np.abs(features - seen).max(axis=1) > _STILL)
+            if self._difference(features, current) > self._base + _DRIFT:
+                features = self._follow(picture, features, current)
+            moved = np.flatnonzero(np.abs(features - seen).max(axis=1) > _STILL)
             if moved.size:
-                if not labels:
-                    seen = features.copy()
                 seen[moved] = features[moved]
-                percept = classify(features[moved], moved, self.atlas)
+                known = self._known()
+                percept = classify(features[moved], moved, self.atlas, None if known is None else known[moved])
                 current[moved], flipped[moved], misfit[moved] = percept
-            labels.append(current.copy())
-            sides.append(flipped.copy())
-            hidden.append(in_view(self._layout, self._view, size) < _LEAST_IN_VIEW)
-            misfits.append(float(np.median(misfit)))
-            picture = next(pictures, None)
-        return Evidence(
-            np.stack(labels), np.stack(sides), np.stack(hidden), self.likeness, float(np.mean(misfits))
-        )  # fmt: skip
+            found.append((current.copy(), flipped.copy(), self._hidden(), float(np.median(misfit))))
+        labels, sides, hidden, misfits = zip(*found, strict=True)
+        return Evidence(np.stack(labels), np.stack(sides), np.stack(hidden), self.likeness, float(np.mean(misfits)))
 
     def _look(self, picture: Planes) -> Features:
-        features = observe(picture, self._layout, self._view)
-        return features if self._tone is None else self._tone.undo(features)
+        features = observe(picture, self._layout, self.view)
+        return features if self._tone is None else self._tone.undo(features) - self.atlas.around
+
+    def _known(self) -> NDArray[np.bool_] | None:
+        """Blocks that lie in the picture and are not covered [N, 96]; None if that is all of them."""
+        if self._known_at[0] != self.view:
+            known = visible(self._layout, self.view, self._size)
+            if self._covered is not None:
+                known &= ~self._covered
+            self._known_at = self.view, None if known.all() else known
+        return self._known_at[1]
+
+    def _hidden(self) -> NDArray[np.bool_]:
+        """Cells that are mostly out of the picture [N]."""
+        if self.view == AS_DRAWN:
+            return np.zeros(len(self._reference.start), dtype=bool)
+        return np.asarray(visible(self._layout, self.view, self._size).mean(axis=1) < _LEAST_KNOWN)
 
     # --- the first picture
 
@@ -116,50 +130,73 @@ class Observer:
         if first.y.shape == drawn.y.shape:
             off = observe(first, self._layout, AS_DRAWN) - expected
             if np.abs(off).max() <= AS_DRAWN_LEVELS:
-                self._base = float(np.abs(off[:, : LUMA * LUMA]).mean())
+                self._base = self._difference(expected + off, self._reference.start)
                 return True
-        board = luma_picture(expected, self._layout.shape)
-        self.likeness, self._view = search.find_view(first.y, drawn.y, board, self._layout)
+        atlases = [self.atlas, *map(self._reference.atlas, _BLURS[1:])]
+        for atlas in atlases:
+            board = luma_picture(atlas.expected(self._reference.start) + atlas.around, self._layout.shape)
+            match = search.find_view(first.y, drawn.y, board, self._layout)
+            if atlas is self.atlas or match.likeness > self.likeness:
+                (self.likeness, self.view), self.atlas = match, atlas
         if self.likeness < LEAST_LIKENESS:
             return False
+        self._scales = self.view[:2]
         for _ in range(3):
-            self._tone = fit_tone(observe(first, self._layout, self._view), expected, self._layout.shape)
+            self._fit(first, atlases)
             for _ in range(3):
-                self._adjust(first, board)
-        self._tone = fit_tone(observe(first, self._layout, self._view), expected, self._layout.shape)
-        features = self._look(first)
-        self._choose_blur(features)
-        self._base = self._difference(features, self._reference.start)
+                self._adjust(first, self._reference.start)
+        self._fit(first, atlases)
+        self._base = self._difference(self._look(first), self._reference.start)
         return True
 
-    def _choose_blur(self, features: Features) -> None:
-        """Take the atlas whose pictures of the start are nearest."""
+    def _fit(self, first: Planes, atlases: list[Atlas]) -> None:
+        """Fit the tone, then take the atlas whose blur is nearest."""
         start = self._reference.start
-        atlases = [self.atlas, *map(self._reference.atlas, _BLURS[1:])]
-        self.atlas = min(atlases, key=lambda atlas: float(np.square(features - atlas.expected(start)).sum()))
+        seen = observe(first, self._layout, self.view)
+        self._tone = fit_tone(seen, self.atlas.expected(start) + self.atlas.around, self._layout.shape)
+        features, known = self._tone.undo(seen), self._known()
+        use = np.ones_like(features, dtype=bool) if known is None else known
+        self.atlas = min(
+            atlases, key=lambda one: float(np.minimum(np.abs(features - one.around - one.expected(start)), 40)[use].sum())
+        )  # fmt: skip
+
+    def _cover(self, features: Features, labels: Labels) -> bool:
+        """Leave blocks out of account that something static covers. False if there are none, or too many."""
+        covered = strange(features, labels, self.atlas)
+        if not covered.any() or covered.mean() > _MOST_COVERED:
+            return False
+        self._covered = covered
+        known = visible(self._layout, self.view, self._size) & ~covered
+        self._known_at = self.view, known
+        return True
 
     # --- the pictures after it
 
-    def _adjust(self, picture: Planes, board: NDArray[np.float32]) -> None:
-        seen = luma_picture(self._look(picture), self._layout.shape)
-        self._view = adjust(self._view, self._layout, seen, board)
+    def _adjust(self, picture: Planes, labels: Labels) -> None:
+        """One step of the view towards what the labels say, its scale kept near the first one."""
+        shape = self._layout.shape
+        seen = luma_picture(self._look(picture), shape)
+        board = luma_picture(self.atlas.expected(labels), shape)
+        known = self._known()
+        use = np.ones(board.shape, dtype=bool) if known is None else luma_picture(known, shape)
+        self.view = adjust(self.view, self._layout, seen, board, use, self._scales)
 
     def _difference(self, features: Features, labels: Labels) -> float:
         """Mean luma difference over all cells, those that differ most left out, in levels."""
-        off = np.abs(features[:, : LUMA * LUMA] - self.atlas.expected(labels)[:, : LUMA * LUMA]).mean(axis=1)
-        return float(np.sort(off)[: max(1, len(off) * 3 // 4)].mean())
+        off = np.abs(features[:, : LUMA * LUMA] - self.atlas.expected(labels)[:, : LUMA * LUMA])
+        known = self._known()
+        if known is not None:
+            off *= known[:, : LUMA * LUMA]
+        each = off.mean(axis=1)
+        return float(np.sort(each)[: max(1, len(each) * 3 // 4)].mean())
 
-    def _has_drifted(self, features: Features, labels: Labels) -> bool:
-        return self._difference(features, labels) > self._base + _DRIFT
-
-    def _follow(self, picture: Planes, labels: Labels) -> Features:
+    def _follow(self, picture: Planes, features: Features, labels: Labels) -> Features:
         """Adjust the view to what the cells showed a frame ago; keep it only if that explains the picture better."""
-        before, features = self._view, self._look(picture)
-        board = luma_picture(self.atlas.expected(labels), self._layout.shape)
+        before, difference = self.view, self._difference(features, labels)
         for _ in range(3):
-            self._adjust(picture, board)
+            self._adjust(picture, labels)
         adjusted = self._look(picture)
-        if self._difference(adjusted, labels) < self._difference(features, labels) - _DRIFT / 4:
+        if self._difference(adjusted, labels) < difference - _DRIFT / 4:
             return adjusted
-        self._view = before
+        self.view = before
         return features

@@ -12,14 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from puzzlegen.verify.atlas import CHROMA, FOREIGN, LUMA, UNCLEAR, Atlas, Features, Labels
+from puzzlegen.verify.tone import quarter_luma
 
 TOLERANCE = 26.0
 """Most levels (of 255) by which any quarter of a clear cell's side may differ from its picture."""
 _FLIPPED = 0.5
 """Share of the change from closed to open, or from open to closed, at which a side counts as changed."""
+_STRANGE = 40.0
+"""Levels by which a block must differ from all that it could show to be covered by something."""
 _DECISIVE = 2.0
 """Times nearer (squared) than to the nearest legal stack a cell must be to a decoy to count as changed."""
-_PRESENT, _ABSENT = 0.6, 0.4
+_PRESENT, _ABSENT = 0.5, 0.45
 """Share of a stack's color that a cell holds when the stack is there, and when it is gone."""
 _MOST_MASS = 2.8
 _LEAST_COLOR = 9.0
@@ -39,35 +42,64 @@ class Percept(NamedTuple):
     """[M]: most levels by which a quarter block differs from the nearest stack."""
 
 
-def classify(features: Features, cells: NDArray[np.intp], atlas: Atlas) -> Percept:
-    """Label cells by their block means [M, 96]; `cells` [M] are their numbers."""
+def classify(
+    features: Features, cells: NDArray[np.intp], atlas: Atlas, known: NDArray[np.bool_] | None = None
+) -> Percept:
+    """Label cells by their block means [M, 96].
+
+    Args:
+        features: tone and view undone.
+        cells: their numbers [M].
+        atlas: of the puzzle.
+        known: the blocks that can be seen [M, 96]; all if not given.
+    """
     table = atlas.table[cells]
-    squares = _squares(features, atlas.features)
+    squares = _squares(features, atlas.features, known)
     nearest = np.where(table != FOREIGN, squares, np.inf).argmin(axis=1)
     own = np.where(table >= 0, squares, np.inf).argmin(axis=1)
     each = np.arange(len(cells))
     off = features - atlas.features[own]
+    if known is not None:
+        off *= known
     misfit = _most_off(off)
     labels = np.where(misfit <= TOLERANCE, table[each, own], UNCLEAR)
     changed = nearest != own
     if changed.any():
-        fits = _most_off(features[changed] - atlas.features[nearest[changed]]) <= TOLERANCE
+        decoy_off = features[changed] - atlas.features[nearest[changed]]
+        fits = _most_off(decoy_off if known is None else decoy_off * known[changed]) <= TOLERANCE
         fits &= squares[each, nearest][changed] * _DECISIVE < squares[each, own][changed]
         labels[changed] = np.where(fits, table[each, nearest][changed], UNCLEAR)
     unclear = np.flatnonzero(labels == UNCLEAR)
     if unclear.size:
-        labels[unclear] = _by_mass(features[unclear], cells[unclear], atlas)
+        filled = features[unclear]
+        if known is not None:
+            filled = np.where(known[unclear], filled, atlas.features[own[unclear]])
+        labels[unclear] = _by_mass(filled, cells[unclear], atlas)
         rows = atlas.rows[cells[unclear], np.maximum(labels[unclear], 0)]
-        off[unclear] = features[unclear] - atlas.features[np.where(labels[unclear] >= 0, rows, own[unclear])]
-    sides = np.einsum("msf,mf->ms", atlas.sides[cells], off) > _FLIPPED
-    return Percept(labels.astype(np.int16), sides, misfit)
+        off[unclear] = filled - atlas.features[np.where(labels[unclear] >= 0, rows, own[unclear])]
+    shares = np.einsum("msf,mf->ms", atlas.sides[cells], off)
+    return Percept(labels.astype(np.int16), shares > _FLIPPED, misfit)
 
 
-def _squares(features: Features, pictures: Features) -> NDArray[np.float32]:
-    """Squared distances [M, G]."""
-    cross = features @ pictures.T
-    own: NDArray[np.float32] = (features**2).sum(axis=1)[:, None] + (pictures**2).sum(axis=1)[None] - 2 * cross
-    return own
+def strange(features: Features, labels: Labels, atlas: Atlas) -> NDArray[np.bool_]:
+    """Blocks [N, 96] that show neither a cell's stack nor its sides more or less open, in cells that are unclear."""
+    off = features - atlas.expected(labels)
+    shares = np.einsum("msf,mf->ms", atlas.sides, off)
+    lengths = 1 / np.maximum((atlas.sides**2).sum(axis=2), 1e-12)
+    off -= np.einsum("ms,msf->mf", shares, atlas.sides * lengths[..., None])
+    return np.asarray((np.abs(off) > _STRANGE) & (labels == UNCLEAR)[:, None] & atlas.floor[:, None])
+
+
+def _squares(features: Features, pictures: Features, known: NDArray[np.bool_] | None) -> NDArray[np.float32]:
+    """Squared distances over the known blocks [M, G]."""
+    if known is None:
+        cross = features @ pictures.T
+        own: NDArray[np.float32] = (features**2).sum(axis=1)[:, None] + (pictures**2).sum(axis=1)[None] - 2 * cross
+        return own
+    weight = known.astype(np.float32)
+    seen = features * weight
+    found: NDArray[np.float32] = (seen**2).sum(axis=1)[:, None] + weight @ (pictures**2).T - 2 * seen @ pictures.T
+    return found
 
 
 def _most_off(off: Features) -> NDArray[np.float32]:
@@ -78,9 +110,7 @@ def _most_off(off: Features) -> NDArray[np.float32]:
 
 def quarters(features: Features) -> Features:
     """Means of 4x4 blocks of each plane [M, 48]."""
-    fold = LUMA // CHROMA
-    luma = features[:, :_LUMA].reshape(-1, CHROMA, fold, CHROMA, fold).mean(axis=(2, 4)).reshape(-1, _CHROMA)
-    return np.concatenate([luma, features[:, _LUMA:]], axis=1)
+    return np.concatenate([quarter_luma(features), features[:, _LUMA:]], axis=1)
 
 
 def _by_mass(features: Features, cells: NDArray[np.intp], atlas: Atlas) -> Labels:

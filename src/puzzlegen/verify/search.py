@@ -16,7 +16,9 @@ from puzzlegen.verify.view import View
 
 REACH = 0.75
 """Shifts up to this many cells each way are found."""
-_ZOOMS = (1.0, 0.97, 1.03)
+_ZOOMS = (0.97, 1.03)
+_CLEARLY = 0.005
+"""By how much more a picture must correlate under a view that is less plain."""
 _UNIFORM = 10.0
 """Most levels by which a bar's lines differ from the picture's edge."""
 
@@ -44,8 +46,13 @@ def find_view(seen: NDArray[np.uint8], drawn: NDArray[np.uint8], board: NDArray[
         board: luma blocks of the start board [rows * 8, cols * 8].
         layout: where the board lies in the clip.
     """
-    matches = [_match(seen, board, layout, view) for view in dict.fromkeys(_hypotheses(seen, drawn))]
-    return max(matches, key=lambda match: match.likeness)
+    best: Match | None = None
+    for view in dict.fromkeys(_hypotheses(seen, drawn)):  # the plainest first: others must be clearly better
+        match = _match(seen, board, layout, view)
+        if best is None or match.likeness > best.likeness + _CLEARLY:
+            best = match
+    assert best is not None
+    return best
 
 
 def _hypotheses(seen: NDArray[np.uint8], drawn: NDArray[np.uint8]) -> Iterator[View]:
@@ -55,8 +62,9 @@ def _hypotheses(seen: NDArray[np.uint8], drawn: NDArray[np.uint8]) -> Iterator[V
     for box in dict.fromkeys((full, _between_bars(seen))):
         scale_y, scale_x = box.height / whole.height, box.width / whole.width
         for pair in ((scale_y, scale_x), (min(scale_y, scale_x),) * 2, (max(scale_y, scale_x),) * 2):
-            for zoom in _ZOOMS:
-                yield _centred(box, whole, pair[0] * zoom, pair[1] * zoom)
+            yield _centred(box, whole, *pair)
+    for zoom in _ZOOMS:
+        yield _centred(full, whole, full.height / whole.height * zoom, full.width / whole.width * zoom)
     inner_seen, inner_drawn = _between_bars(seen), _between_bars(drawn)
     scales = inner_seen.height / inner_drawn.height, inner_seen.width / inner_drawn.width
     yield _centred(inner_seen, inner_drawn, *scales)

@@ -18,6 +18,11 @@ _MOST_TURN = np.deg2rad(28)
 _SATURATION = (0.5, 2.0)
 _SLOPE = (0.35, 2.5)
 _SHADE = (0.6, 1.5)
+_NEAR = 18.0
+"""Levels within which a color shares the correction of another."""
+_BIN = 12.0
+_EVEN = 6.0
+_MOST_OFF = 48.0
 
 
 class Tone(NamedTuple):
@@ -30,6 +35,8 @@ class Tone(NamedTuple):
     offset: complex
     shade: NDArray[np.float32] | None
     """Factor on each cell's luma [N, 1]; None where the light is even."""
+    palette: NDArray[np.float32] | None = None
+    """Colors [K, 2, 3] that are still off after all that, each as observed (y, u, v) and its correction."""
 
     def undo(self, features: Features) -> Features:
         """Observed block means [N, 96] as they would be in the drawn colors."""
@@ -39,7 +46,54 @@ class Tone(NamedTuple):
         a, b, c = self.luma
         chroma = _chroma_of(features) * np.complex64(self.chroma) + np.complex64(self.offset)
         parts = [a + y * (b + c * y), chroma.real + 128, chroma.imag + 128]
-        return np.concatenate(parts, axis=1).astype(np.float32)
+        undone = np.concatenate(parts, axis=1).astype(np.float32)
+        return undone if self.palette is None else undone + _corrections(undone, self.palette)
+
+
+def _corrections(features: Features, palette: NDArray[np.float32]) -> Features:
+    """What to add to block means [N, 96]: of the palette's colors, those near each block, weighted by nearness."""
+    chroma = features[:, _LUMA:].reshape(-1, 2, _CHROMA).transpose(0, 2, 1)  # [N, 16, 2]
+    fold = LUMA // CHROMA
+    spread = chroma.reshape(-1, CHROMA, CHROMA, 2).repeat(fold, axis=1).repeat(fold, axis=2).reshape(-1, _LUMA, 2)
+    fine = np.concatenate([features[:, :_LUMA, None], spread], axis=2)
+    coarse = np.concatenate([quarter_luma(features)[..., None], chroma], axis=2)
+    luma = _nearby(fine, palette)[..., 0]
+    color = _nearby(coarse, palette)[..., 1:].transpose(0, 2, 1).reshape(len(features), -1)
+    return np.concatenate([luma, color], axis=1)
+
+
+def _nearby(colors: NDArray[np.float32], palette: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Kernel regression of the corrections at colors [N, B, 3]; none far from every color of the palette."""
+    away = ((colors[:, :, None] - palette[:, 0]) ** 2).sum(axis=3)
+    weight = np.exp(away * np.float32(-0.5 / _NEAR**2))
+    found: NDArray[np.float32] = (weight @ palette[:, 1]) / (weight.sum(axis=2) + np.float32(0.1))[..., None]
+    return found
+
+
+def _fit_palette(seen: Features, expected: Features) -> NDArray[np.float32] | None:
+    """The colors of evenly colored blocks in the start, and how far they are off; None if none is off by much."""
+    fold = LUMA // CHROMA
+    luma = expected[:, :_LUMA].reshape(-1, CHROMA, fold, CHROMA, fold)
+    even = (luma.max(axis=(2, 4)) - luma.min(axis=(2, 4))).reshape(-1) < _EVEN
+    pairs = []
+    for features in (seen, expected):
+        chroma = features[:, _LUMA:].reshape(-1, 2, _CHROMA).transpose(0, 2, 1)
+        pairs.append(np.concatenate([quarter_luma(features)[..., None], chroma], axis=2).reshape(-1, 3)[even])
+    observed, target = pairs
+    bins, member = np.unique(np.rint(target / _BIN), axis=0, return_inverse=True)
+    palette = np.zeros((len(bins), 2, 3), dtype=np.float32)
+    for number in range(len(bins)):
+        mine = member.reshape(-1) == number
+        palette[number] = np.median(observed[mine], axis=0), np.median((target - observed)[mine], axis=0)
+    palette[:, 1] = np.clip(palette[:, 1], -_MOST_OFF, _MOST_OFF)
+    return palette if len(palette) and np.abs(palette[:, 1]).max() > _EVEN else None
+
+
+def quarter_luma(features: Features) -> NDArray[np.float32]:
+    """Means of 2x2 luma blocks: as many as there are chroma blocks [N, 16]."""
+    fold = LUMA // CHROMA
+    luma = features[:, :_LUMA].reshape(-1, CHROMA, fold, CHROMA, fold).mean(axis=(2, 4))
+    return np.asarray(luma.reshape(-1, _CHROMA), dtype=np.float32)
 
 
 def fit_tone(seen: Features, expected: Features, shape: tuple[int, int]) -> Tone:
@@ -51,7 +105,8 @@ def fit_tone(seen: Features, expected: Features, shape: tuple[int, int]) -> Tone
     shade = _shade(seen, expected, shape)
     y, target = seen[:, :_LUMA] * (1 if shade is None else shade), expected[:, :_LUMA]
     chroma, offset = _fit_chroma(_chroma_of(seen).ravel(), _chroma_of(expected).ravel())
-    return Tone(_fit_luma(y.ravel(), target.ravel()), chroma, offset, shade)
+    tone = Tone(_fit_luma(y.ravel(), target.ravel()), chroma, offset, shade)
+    return tone._replace(palette=_fit_palette(tone.undo(seen), expected))
 
 
 def _fit_luma(y: NDArray[np.float32], target: NDArray[np.float32]) -> tuple[float, float, float]:

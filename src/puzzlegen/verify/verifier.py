@@ -15,7 +15,7 @@ from puzzlegen.render import video
 from puzzlegen.render.formats import ClipFormat
 from puzzlegen.render.looks import Look
 from puzzlegen.render.motion import frames_per_action
-from puzzlegen.render.planes import Planes, canvas_of, new_canvas, planes_of
+from puzzlegen.render.planes import Planes, canvas_of, planes_of
 from puzzlegen.render.raster import Painter, fit
 from puzzlegen.replay import board
 from puzzlegen.task import Task
@@ -89,9 +89,7 @@ class Verifier:
 
     def _drawn(self) -> Planes:
         """The first frame as the painter draws it."""
-        picture = planes_of(new_canvas(self.clip.height, self.clip.width))
-        self._painter.draw(picture, self._board)
-        return picture
+        return self._painter.picture(self._board)
 
 
 def require_gold(verifier: Verifier, data: bytes, actions: Sequence[str], name: str) -> tuple[Canvas, Canvas]:

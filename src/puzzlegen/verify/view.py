@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from puzzlegen.render.planes import Planes
 from puzzlegen.render.raster import Layout
-from puzzlegen.verify.atlas import LUMA, Features, block_means
+from puzzlegen.verify.atlas import CHROMA, LUMA, Features, block_means
 
 _FARTHEST = 1.0
 """Blocks by which one step of the adjustment may move the view."""
+_MOST_ZOOM = 0.04
 _ROBUST = 24.0
 """Levels of a block's difference, beyond what motion explains, that mean something new."""
 
@@ -53,23 +54,34 @@ def observe(picture: Planes, layout: Layout, view: View) -> Features:
     return block_means(Planes(*planes), layout.shape)
 
 
-def in_view(layout: Layout, view: View, size: tuple[int, int]) -> NDArray[np.float32]:
-    """The share of each cell that lies inside a picture of this (height, width) [N]."""
-    shares = []
-    for count, first, scale, offset, length in (
-        (layout.shape[0], layout.top, view.scale_y, view.top, size[0]),
-        (layout.shape[1], layout.left, view.scale_x, view.left, size[1]),
-    ):
-        edges = offset + scale * (first + layout.cell_px * np.arange(count + 1))
-        inside = np.clip(edges, 0, length)
-        shares.append((inside[1:] - inside[:-1]) / (edges[1:] - edges[:-1]))
-    return np.asarray(np.outer(*shares).reshape(-1), dtype=np.float32)
+def visible(layout: Layout, view: View, size: tuple[int, int]) -> NDArray[np.bool_]:
+    """Which blocks of each cell lie inside a picture of this (height, width) [N, 96]."""
+    rows, cols = layout.shape
+    parts = []
+    for blocks in (LUMA, CHROMA, CHROMA):
+        down = _inside(rows * blocks, layout.cell_px / blocks, layout.top, view.scale_y, view.top, size[0])
+        right = _inside(cols * blocks, layout.cell_px / blocks, layout.left, view.scale_x, view.left, size[1])
+        inside = np.outer(down, right).reshape(rows, blocks, cols, blocks).transpose(0, 2, 1, 3)
+        parts.append(inside.reshape(rows * cols, blocks * blocks))
+    return np.concatenate(parts, axis=1)
 
 
-def adjust(view: View, layout: Layout, seen: NDArray[np.float32], expected: NDArray[np.float32]) -> View:
+def _inside(count: int, block: float, first: float, scale: float, offset: float, length: int) -> NDArray[np.bool_]:
+    """Which of a row of blocks lie inside, but for a hair's breadth that the registration may be off."""
+    edges = offset + scale * (first + block * np.arange(count + 1))
+    slack = scale * block / 8
+    inside: NDArray[np.bool_] = (edges[:-1] >= -slack) & (edges[1:] <= length + slack)
+    return inside
+
+
+def adjust(
+    view: View, layout: Layout, seen: NDArray[np.float32], expected: NDArray[np.float32], use: NDArray[np.bool_],
+    scales: tuple[float, float],
+) -> View:  # fmt: skip
     """One Gauss-Newton step (Lucas and Kanade 1981) on luma pictures [rows * 8, cols * 8] that shifts and scales the view.
 
-    Blocks that differ by much are left out: something has changed there that is not the camera's motion.
+    Only blocks in `use` count, and no block that differs by much: something has changed there that is not the
+    camera's motion. The scale is held near `scales`.
     """
     grad_y, grad_x = np.gradient(expected)
     height, width = expected.shape
@@ -78,7 +90,7 @@ def adjust(view: View, layout: Layout, seen: NDArray[np.float32], expected: NDAr
     far_y, far_x = height / LUMA / 2, width / LUMA / 2
     terms = np.stack([grad_y, grad_y * (y - far_y), grad_x, grad_x * (x - far_x)], axis=-1)
     off = seen - expected
-    keep = np.abs(off) <= _ROBUST + _FARTHEST * (np.abs(grad_y) + np.abs(grad_x))
+    keep = use & (np.abs(off) <= _ROBUST + _FARTHEST * (np.abs(grad_y) + np.abs(grad_x)))
     rows, target = terms[keep], off[keep]
     weight = np.diag([1e-3, 1e-3 * far_y**2, 1e-3, 1e-3 * far_x**2]) * max(1.0, float(len(rows)))
     move_y, zoom_y, move_x, zoom_x = np.linalg.solve(rows.T @ rows + weight, rows.T @ target)
@@ -90,9 +102,16 @@ def adjust(view: View, layout: Layout, seen: NDArray[np.float32], expected: NDAr
     grow_y, grow_x = zoom_y / LUMA, zoom_x / LUMA
     shift_y = (move_y - zoom_y * far_y) * block - grow_y * layout.top
     shift_x = (move_x - zoom_x * far_x) * block - grow_x * layout.left
-    return View(
-        scale_y=view.scale_y * (1 - grow_y),
-        scale_x=view.scale_x * (1 - grow_x),
-        top=view.top - view.scale_y * shift_y,
-        left=view.left - view.scale_x * shift_x,
+    scale_y, top = _held(
+        view.scale_y * (1 - grow_y), view.top - view.scale_y * shift_y, scales[0], layout.top + height / 2 * block
     )
+    scale_x, left = _held(
+        view.scale_x * (1 - grow_x), view.left - view.scale_x * shift_x, scales[1], layout.left + width / 2 * block
+    )
+    return View(scale_y, scale_x, top, left)
+
+
+def _held(scale: float, offset: float, near: float, middle: float) -> tuple[float, float]:
+    """A scale kept near another, and the offset that leaves the middle of the board where it is."""
+    held = float(np.clip(scale, near * (1 - _MOST_ZOOM), near * (1 + _MOST_ZOOM)))
+    return held, float(offset + (scale - held) * middle)

@@ -20,14 +20,16 @@ from puzzlegen.task import Task
 from puzzlegen.types import Sighting
 from puzzlegen.verify.atlas import UNCLEAR, Atlas, Labels
 
-_MOST_HIDDEN_AT_START = 0.08
+_UNEXPLAINED = 8
+"""What a cell that is not explained weighs against one more action."""
+_MOST_HIDDEN_AT_START = 0.12
 """Share of cells that something static may cover from the first frame on."""
 _UNCLEAR_PATIENCE = 2
 """Times as long as a contrary cell may a cell be unclear."""
 
 
 _FRAMES_PER_PATIENCE = 27
-_FASTER = 2.0
+_FASTER = 2.25
 """Times as fast as its reference a clip may run."""
 _MOST_REACH = 3
 
@@ -65,6 +67,10 @@ class _Move:
     cells: NDArray[np.intp]
     before: Labels
     after: Labels
+    done: _Move | None
+    """The row without its last action; None for a single action."""
+    last: NDArray[np.intp]
+    """The cells that the last action changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,13 +177,18 @@ class Walk:
             self._exempt |= self._between(known.cells)
             yield known
 
-    def _changes(self, state: Any, labels: Labels, actions: tuple[str, ...]) -> _Move:
+    def _changes(self, state: Any, labels: Labels, actions: tuple[str, ...], done: _Move | None = None) -> _Move:
+        """What a row of actions changes; `done` is the row without the last one."""
         after = state
         for action in actions:
             after = self.task.step(after, action)
         then = self.atlas.labels(board(self.task, after))
-        cells = np.flatnonzero(then != labels)
-        return _Move(actions, cells, labels[cells], then[cells])
+        before = labels.copy()
+        if done is not None:
+            before[done.cells] = done.after
+        last = np.flatnonzero(then != before)
+        cells = np.union1d(np.flatnonzero(then != labels), last)
+        return _Move(actions, cells, labels[cells], then[cells], done, last)
 
     def _between(self, cells: NDArray[np.intp]) -> NDArray[np.bool_]:
         """The sides [N, 4] over which something moves when these cells change."""
@@ -190,31 +201,63 @@ class Walk:
     def _arrival(self, seen: Labels, off: NDArray[np.bool_]) -> _Move | None:
         """The legal action, or the few in a row, whose result the frame shows; that which leaves fewest cells unexplained."""
         best: tuple[int, _Move] | None = None
-        for option in self._reachable(seen, off):
-            wrong = seen[option.cells] != option.after
-            if self._masked[option.cells].any() or (wrong & (seen[option.cells] != UNCLEAR)).any():
-                continue
-            if wrong.sum() > 1 or not (~wrong & (option.after > 0)).any():
-                continue
-            outside = off.copy()
-            outside[option.cells] = False
-            cost = int(wrong.sum() + outside.sum()) * 8 + len(option.actions)
-            if best is None or cost < best[0]:
-                best = cost, option
+        touching = self._touching(off)
+        for option in touching:
+            best = self._better(best, option, seen, off)
+        if best is not None and best[0] < _UNEXPLAINED:
+            return best[1]
+        if best is None and any(self._explains(option, seen, off) for option in touching):
+            return None  # all that differs is on its way
+        widest = max((len(option.cells) for option in self._known), default=0)
+        for option in touching:
+            for row in self._rows(option, seen, widest, self.pace.reach):
+                if len(row.actions) <= self.pace.reach:
+                    best = self._better(best, row, seen, off)
+                best = self._better(best, row, seen, off, halfway=True)
         return None if best is None else best[1]
 
-    def _reachable(self, seen: Labels, off: NDArray[np.bool_]) -> Iterator[_Move]:
-        """Single actions, then rows of up to `reach` that lead nearer to what is seen."""
+    def _explains(self, option: _Move, seen: Labels, off: NDArray[np.bool_]) -> bool:
+        """Whether all that differs may be seen while this action is on its way."""
+        shown = seen[option.cells]
+        known = (shown == option.before) | (shown == option.after) | (shown == UNCLEAR)
+        return bool(off.sum() == off[option.cells].sum() and known.all())
+
+    def _touching(self, off: NDArray[np.bool_]) -> list[_Move]:
+        """The legal actions that change a cell which differs."""
         wanted = set(np.flatnonzero(off).tolist())
-        for option in self._options():
-            if not wanted.isdisjoint(option.cells.tolist()):
-                yield option
-        if self.pace.reach > 1:
-            widest = max((len(option.cells) for option in self._known), default=0)
-            for option in list(self._known):
-                yield from self._rows(option, seen, widest, self.pace.reach - 1)
+        return [option for option in self._options() if not wanted.isdisjoint(option.cells.tolist())]
+
+    def _better(
+        self, best: tuple[int, _Move] | None, option: _Move, seen: Labels, off: NDArray[np.bool_], halfway: bool = False
+    ) -> tuple[int, _Move] | None:
+        """The best so far, or this one if the frame shows its result and it leaves fewer cells unexplained.
+
+        `halfway`: the last action of the row has begun, but not ended; the row without it is what was done.
+        """
+        shown = seen[option.cells]
+        wrong = shown != option.after
+        done = option
+        if halfway:
+            assert option.done is not None
+            done = option.done
+            early = np.full(self._cells, UNCLEAR, dtype=np.int16)
+            early[:] = self.labels
+            early[done.cells] = done.after
+            late = np.isin(option.cells, option.last) & (shown == early[option.cells])
+            if not (late & wrong).any():
+                return best
+            wrong &= ~late
+        if self._masked[option.cells].any() or (wrong & (shown != UNCLEAR)).any():
+            return best
+        if wrong.sum() > 1 or not ((shown > 0) & (shown != self.labels[option.cells])).any():
+            return best
+        outside = off.copy()
+        outside[option.cells] = False
+        cost = int(wrong.sum() + outside.sum()) * _UNEXPLAINED + len(done.actions)
+        return (cost, done) if best is None or cost < best[0] else best
 
     def _rows(self, option: _Move, seen: Labels, widest: int, left: int) -> Iterator[_Move]:
+        """Longer rows of actions that begin with this one and lead nearer to what is seen."""
         labels = self.labels.copy()
         labels[option.cells] = option.after
         wrong = (seen != labels) & (seen != UNCLEAR) & ~self._masked
@@ -224,7 +267,7 @@ class Walk:
         for action in option.actions:
             state = self.task.step(state, action)
         for action in self.task.actions(state):
-            row = self._changes(self.state, self.labels, (*option.actions, action))
+            row = self._changes(self.state, self.labels, (*option.actions, action), option)
             if row.cells.size:
                 yield row
                 yield from self._rows(row, seen, widest, left - 1)
@@ -252,6 +295,10 @@ class Walk:
         self._stray = np.where(stray, self._stray + 1, 0)
         self._ghost = np.where(stray, self._ghost & stray | (contrary & (seen > 0)), False)
         unclear = stray & ~contrary
+        if unclear.any():
+            spilled = unclear & self._beside_movers()
+            self._stray[spilled] = 0
+            unclear &= ~spilled
         self.flickers += bool(contrary.any() or stray.sum() > max(1, 0.1 * self._cells))
         limit = np.where(unclear, _UNCLEAR_PATIENCE * self.pace.patience, self.pace.patience)
         lasting = self._stray >= limit
@@ -264,6 +311,15 @@ class Walk:
         if self._lost >= self.pace.patience + self.pace.slowest:
             return Fault(frame + 1 - self._lost, np.flatnonzero(wrong), seen)
         return None
+
+    def _beside_movers(self) -> NDArray[np.bool_]:
+        """Cells [N] next to one that holds something an action may change: a mark that has grown may reach into them."""
+        held = np.zeros(self._cells + 1, dtype=bool)
+        for option in self._options():
+            held[option.cells[option.before > 0]] = True
+            held[option.cells[option.after > 0]] = True
+        near = held[self._facing].any(axis=1)
+        return np.asarray(near | np.append(near, False)[self._facing].any(axis=1))
 
     def _on_its_way(self, off: NDArray[np.bool_]) -> NDArray[np.intp]:
         """The cells of the legal action that explains most of what differs."""

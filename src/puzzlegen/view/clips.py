@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from puzzlegen.errors import InvalidInput
 from puzzlegen.render import video
+from puzzlegen.render.stills import png, resized
 from puzzlegen.shards.writer import atomic
 
 _STRIP_FRAMES = 6
@@ -38,13 +37,6 @@ def strip(data: bytes, num_frames: int = _STRIP_FRAMES) -> NDArray[np.uint8]:
     return np.concatenate(list(frames[chosen]), axis=1)
 
 
-def png(rgb: NDArray[np.uint8]) -> bytes:
-    """A PNG file of RGB pixels [H, W, 3]."""
-    buffer = io.BytesIO()
-    Image.fromarray(rgb).save(buffer, "png")
-    return buffer.getvalue()
-
-
 def gif(data: bytes, width: int = _GIF_WIDTH) -> bytes:
     """An endless GIF, scaled down to at most `width` pixels."""
     import imageio.v3 as iio
@@ -58,4 +50,4 @@ def _shrunk(rgb: NDArray[np.uint8], width: int) -> NDArray[np.uint8]:
     height = round(rgb.shape[0] * width / rgb.shape[1])
     if width >= rgb.shape[1]:
         return rgb
-    return np.asarray(Image.fromarray(rgb).resize((width, height), Image.Resampling.LANCZOS))
+    return resized(rgb, width, height)

@@ -9,9 +9,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from puzzlegen.errors import InvalidInput
 from puzzlegen.render import video
+from puzzlegen.render.stills import png
 from puzzlegen.shards.reader import Row, ShardDataset
 from puzzlegen.shards.writer import atomic
-from puzzlegen.view.clips import png
 
 _FRAME_HEIGHT = 160
 _NUM_FRAMES = 5

@@ -22,12 +22,20 @@ def dots(start: FlowState) -> tuple[Glyph, ...]:
 
 def pipes(state: FlowState) -> tuple[Token, ...]:
     """A pipe in every cell with a drawn link, in reading order."""
+    return tokens_of(pipes_on(state))
+
+
+def tokens_of(pipes: Pipes) -> tuple[Token, ...]:
+    """Pipes as tokens, which only appear: a pipe is not the same thing as any other."""
+    return tuple([Token(Mark("pipe", color, mask), cell) for cell, (color, mask) in pipes.items()])
+
+
+def pipes_on(state: FlowState) -> Pipes:
+    """The cells with a drawn link in reading order, with color and links."""
     cols = state.shape[1]
-    masks = link_masks(state)
-    color_of = {row * cols + col: color for (row, col), color in colors_on(state).items()}
-    return tuple(
-        [Token(Mark("pipe", color_of[cell], mask), divmod(cell, cols)) for cell, mask in enumerate(masks) if mask]
-    )
+    color_of = colors_on(state)
+    cells = {divmod(index, cols): mask for index, mask in enumerate(link_masks(state)) if mask}
+    return {cell: (color_of[cell], mask) for cell, mask in cells.items()}
 
 
 def stroke(state: FlowState, action: str) -> Stroke:

@@ -12,18 +12,20 @@ capital letter from the second::
 
 from __future__ import annotations
 
+import functools
 import itertools
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from puzzlegen.errors import IllegalAction, Unsolvable
-from puzzlegen.grid import DIRECTIONS, LINK, OPPOSITE, SYMMETRIES, Cell, Shape, inside, move
+from puzzlegen.grid import DIRECTIONS, LINK, OPPOSITE, SYMMETRIES, Cell, Shape, move
 from puzzlegen.seeding import Rng
 from puzzlegen.task import Task
-from puzzlegen.tasks.flowfree import frontier, notation, picture, strands
+from puzzlegen.tasks.flowfree import cheats, frontier, judging, notation, picture, strands
 from puzzlegen.tasks.flowfree.boards import SHORTEST, draw_board
 from puzzlegen.tasks.flowfree.strands import FlowState
-from puzzlegen.types import Glyph, Solution, Stroke, Token
+from puzzlegen.types import Forgery, Glyph, Solution, Stroke, Token
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +87,7 @@ class FlowFree(Task[FlowParams, FlowState]):
             if not strands.is_closed(state, color)
             for strand, letter in enumerate((notation.COLORS[color].lower(), notation.COLORS[color]))
             for direction in DIRECTIONS
-            if _obstacle(state, taken, color, strand, direction) is None
+            if strands.obstacle(state, taken, color, strand, direction) is None
         ]
 
     def step(self, state: FlowState, action: str) -> FlowState:
@@ -96,7 +98,7 @@ class FlowFree(Task[FlowParams, FlowState]):
         if strands.is_closed(state, color):
             raise IllegalAction(f"{action!r} extends a color whose path is complete")
         strand = int(action[0].isupper())
-        obstacle = _obstacle(state, strands.colors_on(state), color, strand, action[1])
+        obstacle = strands.obstacle(state, strands.colors_on(state), color, strand, action[1])
         if obstacle:
             raise IllegalAction(f"{action!r} would {obstacle}")
         return strands.extended(state, color, strand, action[1])
@@ -157,21 +159,36 @@ class FlowFree(Task[FlowParams, FlowState]):
         """Follow the pipes from the dots; None if that leaves a pipe unexplained."""
         return picture.read_board(start, board)
 
+    def blame(self, state: FlowState, board: Sequence[Glyph | None]) -> str:
+        """CROSSING of a cell that another color has, BRANCH for pipes that are no strands, else JUMP."""
+        return judging.blame(state, board)
+
+    def forgeries(self, state: FlowState) -> Iterable[Forgery]:
+        """Tips over other colors, stubs, loops and pipes from nowhere, strands erased or drawn at once."""
+        return cheats.forgeries(state)
+
+    def items(self, states: Sequence[FlowState]) -> Counter[Hashable]:
+        """(cell, color) of what the last state covers between the endpoints and the first does not."""
+        return Counter(judging.covered(states[-1]).items() - judging.covered(states[0]).items())
+
+    def references(self, start: FlowState, states: Sequence[FlowState]) -> Iterable[Sequence[str]]:
+        """The cover that `solve` draws; a generated puzzle has no other."""
+        return [_solution(start)]
+
+    def components(self, states: Sequence[FlowState]) -> Mapping[str, float]:
+        """The terms of the published sums: conn, valid, fill, process, endpoints; see `judging.components`."""
+        return judging.components(states)
+
+
+@functools.lru_cache(maxsize=64)
+def _solution(start: FlowState) -> tuple[str, ...]:
+    """Kept, because many clips of one puzzle are scored."""
+    return FlowFree().solve(start).actions
+
 
 def _links(state: FlowState) -> int:
     """The links of every full cover."""
     return state.shape[0] * state.shape[1] - len(state.ends)
-
-
-def _obstacle(state: FlowState, taken: dict[Cell, int], color: int, strand: int, direction: str) -> str | None:
-    """Why an open strand cannot be extended, or None if it can."""
-    ends, drawn = state.ends[color], state.strands[color]
-    target = move(strands.tip(ends[strand], drawn[strand]), direction)
-    if not inside(target, state.shape):
-        return "leave the board"
-    if target in taken and target != strands.tip(ends[1 - strand], drawn[1 - strand]):
-        return f"run into cell {target}, which is taken"
-    return None
 
 
 def _scan(state: FlowState) -> frontier.Scan:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from puzzlegen.grid import LINK, OPPOSITE, STEP, Cell, Shape, Symmetry
+from puzzlegen.grid import LINK, OPPOSITE, STEP, Cell, Shape, Symmetry, inside, move
 
 _TURN_BACK = str.maketrans(OPPOSITE)
 _BACK = {LINK[direction]: LINK[OPPOSITE[direction]] for direction in OPPOSITE}
@@ -84,6 +84,17 @@ def extended(state: FlowState, color: int, strand: int, direction: str) -> FlowS
         strands = [strands[0] + backwards(strands[1]), ""]
     all_strands = (*state.strands[:color], (strands[0], strands[1]), *state.strands[color + 1 :])
     return FlowState(shape=state.shape, ends=state.ends, strands=all_strands)
+
+
+def obstacle(state: FlowState, taken: Mapping[Cell, int], color: int, strand: int, direction: str) -> str | None:
+    """Why an open strand cannot be extended, or None if it can; `taken` is `colors_on(state)`."""
+    ends, own = state.ends[color], state.strands[color]
+    target = move(tip(ends[strand], own[strand]), direction)
+    if not inside(target, state.shape):
+        return "leave the board"
+    if target in taken and target != tip(ends[1 - strand], own[1 - strand]):
+        return f"run into cell {target}, which is taken"
+    return None
 
 
 def ordered(shape: Shape, pairs: Iterable[Pair]) -> FlowState:

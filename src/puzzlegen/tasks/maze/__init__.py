@@ -2,4 +2,4 @@
 
 from puzzlegen.tasks.maze.rules import Maze as Maze
 from puzzlegen.tasks.maze.rules import MazeParams as MazeParams
-from puzzlegen.tasks.maze.rules import MazeState as MazeState
+from puzzlegen.tasks.maze.state import MazeState as MazeState

@@ -13,16 +13,18 @@ Text is the block picture of (2n+1) x (2n+1) characters: cells at odd rows and c
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from puzzlegen.errors import IllegalAction, PuzzleTextError, Rejected, UnknownName, Unsolvable
 from puzzlegen.grid import DIRECTIONS, LINK, SYMMETRIES, Cell, Shape, cells_of, inside, move, sources
 from puzzlegen.seeding import Rng
 from puzzlegen.task import Task
-from puzzlegen.tasks.maze import paths
+from puzzlegen.tasks.maze import judging, paths
 from puzzlegen.tasks.maze.carve import CARVERS
-from puzzlegen.types import Glyph, Mark, Solution, Token
+from puzzlegen.tasks.maze.state import AGENT, MazeState, graph, links_at
+from puzzlegen.types import Forgery, Glyph, Mark, Solution, Token
 
 _CARVINGS = 12
 """Mazes tried for one target length: with a new target for each, long ways would be rarer than short ones."""
@@ -54,17 +56,6 @@ class MazeParams:
             raise ValueError("mix must give some carver a weight above 0")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MazeState:
-    """A maze, its goal, and where the agent is."""
-
-    shape: Shape
-    links: str
-    """One hex digit a cell in reading order: the mask of `grid.LINK` bits towards joined neighbours."""
-    goal: Cell
-    agent: Cell
-
-
 class Maze(Task[MazeParams, MazeState]):
     """Shortest paths in mazes. Optimal means fewest steps; `distance` counts steps."""
 
@@ -89,7 +80,7 @@ class Maze(Task[MazeParams, MazeState]):
 
     def solve(self, start: MazeState) -> Solution:
         """One shortest path; `unique` and the measure `shortest_paths` come from an exact count."""
-        links, neighbors, agent, goal = _graph(start)
+        links, neighbors, agent, goal = graph(start)
         to_goal = paths.distances(neighbors, [goal])
         if to_goal[agent] < 0:
             raise Unsolvable("no way leads from the start to the goal")
@@ -100,12 +91,12 @@ class Maze(Task[MazeParams, MazeState]):
 
     def actions(self, state: MazeState) -> Iterable[str]:
         """The directions in which the agent's cell is joined."""
-        mask = _mask(state, state.agent)
+        mask = links_at(state, state.agent)
         return [direction for direction in DIRECTIONS if mask & LINK[direction]]
 
     def step(self, state: MazeState, action: str) -> MazeState:
         """Walk one cell."""
-        if action not in LINK or not _mask(state, state.agent) & LINK[action]:
+        if action not in LINK or not links_at(state, state.agent) & LINK[action]:
             raise IllegalAction(f"a wall bars {action!r} from cell {state.agent}")
         return MazeState(shape=state.shape, links=state.links, goal=state.goal, agent=move(state.agent, action))
 
@@ -115,7 +106,7 @@ class Maze(Task[MazeParams, MazeState]):
 
     def distance(self, state: MazeState) -> int | None:
         """Steps of a shortest path to the goal."""
-        _, neighbors, agent, goal = _graph(state)
+        _, neighbors, agent, goal = graph(state)
         far = paths.distances(neighbors, [goal])[agent]
         return far if far >= 0 else None
 
@@ -185,7 +176,7 @@ class Maze(Task[MazeParams, MazeState]):
 
     def tokens(self, state: MazeState) -> tuple[Token, ...]:
         """The agent."""
-        return (Token(Mark("agent"), state.agent, key="agent"),)
+        return (Token(AGENT, state.agent, key="agent"),)
 
     def glyphs(self, start: MazeState) -> Sequence[Sequence[Glyph]]:
         """Every cell is empty or holds the agent."""
@@ -199,20 +190,28 @@ class Maze(Task[MazeParams, MazeState]):
         agent = divmod(seen[0], start.shape[1])
         return MazeState(shape=start.shape, links=start.links, goal=start.goal, agent=agent)
 
+    def blame(self, state: MazeState, board: Sequence[Glyph | None]) -> str:
+        """MULTI_AGENT, WALL_HIT if the agent is seen beside its cell where no way leads, else JUMP."""
+        return judging.blame(state, board)
 
-_STACKS: tuple[Glyph, ...] = ((), (Mark("agent"),))
+    def forgeries(self, state: MazeState) -> Iterable[Forgery]:
+        """The agent through each wall and around each corner, far away, and twice."""
+        return judging.forgeries(state)
+
+    def items(self, states: Sequence[MazeState]) -> Counter[Hashable]:
+        """The cells entered until the goal is first reached, each once and without the start's."""
+        return Counter(judging.entered(states))
+
+    def references(self, start: MazeState, states: Sequence[MazeState]) -> Iterable[Sequence[str]]:
+        """Of all shortest paths the one with the best F1 against this walk."""
+        return [tuple(judging.nearest_shortest_path(start, judging.entered(states)))]
+
+    def components(self, states: Sequence[MazeState]) -> Mapping[str, float]:
+        """The terms of the published R = conn * wall; `judging.components` has the formulas."""
+        return judging.components(states)
 
 
-def _mask(state: MazeState, cell: Cell) -> int:
-    return int(state.links[cell[0] * state.shape[1] + cell[1]], 16)
-
-
-def _graph(state: MazeState) -> tuple[list[int], list[list[int]], int, int]:
-    """Link masks, neighbours, and the indices of agent and goal."""
-    cols = state.shape[1]
-    links = [int(digit, 16) for digit in state.links]
-    agent, goal = state.agent[0] * cols + state.agent[1], state.goal[0] * cols + state.goal[1]
-    return links, paths.adjacency(links, cols), agent, goal
+_STACKS: tuple[Glyph, ...] = ((), (AGENT,))
 
 
 def _draw_weighted(weights: dict[str, int], rng: Rng) -> str:

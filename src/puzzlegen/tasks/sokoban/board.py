@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from puzzlegen.grid import Cell, Shape
 from puzzlegen.tasks.sokoban import bits
 from puzzlegen.tasks.sokoban.matching import FAR, matcher
+from puzzlegen.tasks.sokoban.state import SokobanState
 
 Row = tuple[int, ...]  # pushes of a lone box to each goal
 
@@ -91,6 +92,15 @@ def board_of(shape: Shape, floor: str, goals: tuple[Cell, ...]) -> Board:
     cols = shape[1]
     open_cells = [index for index, character in enumerate(floor) if character != "#"]
     return Board(cols, bits.mask_of(open_cells), bits.mask_of([row * cols + col for row, col in goals]))
+
+
+def masks(state: SokobanState) -> tuple[Board, int, int]:
+    """The room's tables, the boxes and the player as bits."""
+    cols = state.shape[1]
+    boxes = 0
+    for row, col in state.boxes:
+        boxes |= 1 << row * cols + col
+    return board_of(state.shape, state.floor, state.goals), boxes, 1 << state.player[0] * cols + state.player[1]
 
 
 @functools.cache

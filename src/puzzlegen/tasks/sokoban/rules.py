@@ -10,20 +10,24 @@ LURD letters: `u d l r` walk, `U D L R` push::
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import functools
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from puzzlegen.errors import IllegalAction, Unsolvable
-from puzzlegen.grid import DIRECTIONS, SYMMETRIES, Cell, Shape, move, sources
+from puzzlegen.grid import DIRECTIONS, SYMMETRIES, Shape, move, sources
+from puzzlegen.replay import replay
 from puzzlegen.seeding import Rng
 from puzzlegen.task import Task
-from puzzlegen.tasks.sokoban import xsb
+from puzzlegen.tasks.sokoban import cheats, judging, picture, xsb
 from puzzlegen.tasks.sokoban.bits import cells
-from puzzlegen.tasks.sokoban.board import Board, board_of
+from puzzlegen.tasks.sokoban.board import masks
+from puzzlegen.tasks.sokoban.plans import push_optimal_lines
 from puzzlegen.tasks.sokoban.rooms import draw_start
 from puzzlegen.tasks.sokoban.solver import best_line, fewest_pushes
-from puzzlegen.tasks.sokoban.state import SokobanState
-from puzzlegen.types import Glyph, Mark, Solution, Token
+from puzzlegen.tasks.sokoban.state import SokobanState, is_floor, is_free
+from puzzlegen.types import Forgery, Glyph, Solution, Token
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +80,7 @@ class Sokoban(Task[SokobanParams, SokobanState]):
 
     def solve(self, start: SokobanState) -> Solution:
         """The fewest moves and, among such solutions, the fewest pushes. Whether it is the only one is not decided."""
-        board, boxes, player = _masks(start)
+        board, boxes, player = masks(start)
         least = fewest_pushes(board, boxes, player)
         line = best_line(board, boxes, player) if least.value is not None else None
         if line is None or least.value is None:
@@ -109,9 +113,9 @@ class Sokoban(Task[SokobanParams, SokobanState]):
         for direction in DIRECTIONS:
             near = move(state.player, direction)
             if near in state.boxes:
-                if _is_free(state, move(near, direction)):
+                if is_free(state, move(near, direction)):
                     found.append(direction)
-            elif _is_floor(state, near):
+            elif is_floor(state, near):
                 found.append(direction.lower())
         return found
 
@@ -126,12 +130,12 @@ class Sokoban(Task[SokobanParams, SokobanState]):
             behind = move(near, direction)
             if action != direction:
                 raise IllegalAction(f"{action!r} walks, but at {near} there is a box; {direction!r} pushes it")
-            if not _is_free(state, behind):
+            if not is_free(state, behind):
                 raise IllegalAction(f"{action!r} cannot push the box at {near}: {behind} is not free")
             boxes = tuple([behind if box == near else box for box in boxes])
         elif action == direction:
             raise IllegalAction(f"{action!r} pushes, but at {near} there is no box; {direction.lower()!r} walks")
-        elif not _is_floor(state, near):
+        elif not is_floor(state, near):
             raise IllegalAction(f"{action!r} runs into the wall at {near}")
         return SokobanState(shape=state.shape, floor=state.floor, goals=state.goals, boxes=boxes, player=near)
 
@@ -141,7 +145,7 @@ class Sokoban(Task[SokobanParams, SokobanState]):
 
     def distance(self, state: SokobanState) -> int | None:
         """The fewest pushes that solve the state. Raises SearchLimit where a large level leaves it open."""
-        return fewest_pushes(*_masks(state)).value
+        return fewest_pushes(*masks(state)).value
 
     def symmetries(self, start: SokobanState) -> Iterable[SokobanState]:
         """The eight rotations and mirror images, cropped to the floor and one wall around it."""
@@ -176,72 +180,57 @@ class Sokoban(Task[SokobanParams, SokobanState]):
 
     def backdrop(self, start: SokobanState) -> tuple[Glyph, ...]:
         """Walls, floor and goals."""
-        glyphs = [_WALL if character == "#" else _FLOOR for character in start.floor]
-        for row, col in start.goals:
-            glyphs[row * start.shape[1] + col] = _GOAL
-        return tuple(glyphs)
+        return picture.room(start)
 
     def tokens(self, state: SokobanState) -> tuple[Token, ...]:
         """Boxes by number, those on goals as "stored", then the player."""
-        boxes = [
-            Token(_STORED if box in state.goals else _BOX, box, key=f"box{number}")
-            for number, box in enumerate(state.boxes)
-        ]
-        return (*boxes, Token(_PLAYER, state.player, key="player"))
+        return picture.things(state)
 
     def glyphs(self, start: SokobanState) -> Sequence[Sequence[Glyph]]:
         """Walls stay empty; any floor may be empty, or hold a box or the player."""
-        stacks = [_ON_WALL if character == "#" else _ON_FLOOR for character in start.floor]
-        for row, col in start.goals:
-            stacks[row * start.shape[1] + col] = _ON_GOAL
-        return stacks
+        return picture.stacks(start)
 
     def read(self, start: SokobanState, board: Sequence[Glyph]) -> SokobanState | None:
-        """The state with boxes (numbered in reading order) and player where they are seen.
+        """The state with boxes (numbered in reading order) and player where they are seen; None if there is none."""
+        return picture.read_board(start, board)
 
-        None if there is not exactly one player and every box, if something stands in a wall, or if a box is
-        drawn as stored off the goals or the other way round.
-        """
-        boxes: list[Cell] = []
-        players: list[Cell] = []
-        stacks = self.glyphs(start)
-        for cell, stack in enumerate(board):
-            if not stack:
-                continue
-            if stack not in stacks[cell]:
-                return None
-            (players if stack == (_PLAYER,) else boxes).append(divmod(cell, start.shape[1]))
-        if len(players) != 1 or len(boxes) != len(start.boxes):
-            return None
-        return SokobanState(
-            shape=start.shape, floor=start.floor, goals=start.goals, boxes=tuple(boxes), player=players[0]
-        )
+    def blame(self, state: SokobanState, board: Sequence[Glyph | None]) -> str:
+        """BOX_COUNT, MULTI_AGENT, ILLEGAL_PUSH if boxes moved, WALL_HIT for a player past something solid, or JUMP."""
+        return judging.blame(state, board)
 
+    def forgeries(self, state: SokobanState) -> Iterable[Forgery]:
+        """Pulls, pushes of two and from afar, boxes that come and go, players twice, far away and through walls."""
+        return cheats.forgeries(state)
 
-_BOX, _STORED, _PLAYER = Mark("box"), Mark("stored"), Mark("player")
-_WALL: Glyph = (Mark("wall"),)
-_FLOOR: Glyph = (Mark("floor"),)
-_GOAL: Glyph = (Mark("floor"), Mark("goal"))
-_ON_WALL: tuple[Glyph, ...] = ((),)
-_ON_FLOOR: tuple[Glyph, ...] = ((), (_BOX,), (_PLAYER,))
-_ON_GOAL: tuple[Glyph, ...] = ((), (_STORED,), (_PLAYER,))
+    def items(self, states: Sequence[SokobanState]) -> Counter[Hashable]:
+        """Pushes: (cell of the box before, direction), as often as they happen; walks do not count."""
+        return judging.pushes(states)
+
+    def references(self, start: SokobanState, states: Sequence[SokobanState]) -> Iterable[Sequence[str]]:
+        """The line that `solve` finds, and push-optimal ones: 32 at most, no two of the same pushes."""
+        return _references(start)
+
+    def components(self, states: Sequence[SokobanState]) -> Mapping[str, float]:
+        """The terms of the published sums: state, proc, final; `judging.components` has the formulas."""
+        return judging.components(states)
 
 
-def _is_floor(state: SokobanState, cell: Cell) -> bool:
-    return state.floor[cell[0] * state.shape[1] + cell[1]] != "#"
+_MOST_REFERENCES = 32
 
 
-def _is_free(state: SokobanState, cell: Cell) -> bool:
-    return _is_floor(state, cell) and cell not in state.boxes
-
-
-def _masks(state: SokobanState) -> tuple[Board, int, int]:
-    """The room's tables, the boxes and the player as bits."""
-    cols = state.shape[1]
-    boxes = 0
-    for row, col in state.boxes:
-        boxes |= 1 << row * cols + col
-    return board_of(state.shape, state.floor, state.goals), boxes, 1 << state.player[0] * cols + state.player[1]
+@functools.lru_cache(maxsize=64)
+def _references(start: SokobanState) -> tuple[tuple[str, ...], ...]:
+    """Kept, because many clips of one puzzle are scored."""
+    task = Sokoban()
+    best = task.solve(start).actions
+    known = {frozenset(judging.pushes(replay(task, start, best).states).items())}
+    lines = [best]
+    for line in push_optimal_lines(*masks(start)):
+        made = frozenset(judging.pushes(replay(task, start, line).states).items())
+        if made not in known and len(lines) < _MOST_REFERENCES:
+            known.add(made)
+            lines.append(tuple(line))
+    return tuple(lines)
 
 
 def _box_measures(start: SokobanState, line: str) -> dict[str, int]:

@@ -34,3 +34,13 @@ class SokobanState:
 
     def _looks(self) -> tuple[object, ...]:
         return self.player, tuple(sorted(self.boxes)), self.goals, self.floor, self.shape
+
+
+def is_floor(state: SokobanState, cell: Cell) -> bool:
+    """Whether a cell of the grid is no wall."""
+    return state.floor[cell[0] * state.shape[1] + cell[1]] != "#"
+
+
+def is_free(state: SokobanState, cell: Cell) -> bool:
+    """Whether a cell of the grid is floor without a box."""
+    return is_floor(state, cell) and cell not in state.boxes

@@ -1,0 +1,112 @@
+"""Right verdicts on legal clips, clean and under every perturbation of the must-tolerate list.
+
+    python benchmarks/verdicts.py --num 3                      # all looks and levels
+    python benchmarks/verdicts.py --looks held-out --num 6     # only what the reader was not tuned on
+
+A verdict is right when the clip counts as solved and exactly the moves of the solution were read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections import Counter, defaultdict
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from puzzlegen import registry
+from puzzlegen.errors import PuzzlegenError
+from puzzlegen.generate import sample
+from puzzlegen.generate.sample import Stream
+from puzzlegen.render import video
+from puzzlegen.render.formats import parse_format
+from puzzlegen.seeding import Rng
+from puzzlegen.testing.clips import gold
+from puzzlegen.testing.perturbations import PERTURBATIONS
+from puzzlegen.verify.verifier import Verifier
+
+TASKS = ("maze", "flowfree", "sokoban")
+HELD_OUT_LOOKS = {"maze": "blueprint", "flowfree": "slate", "sokoban": "ice"}
+HELD_OUT_FAMILY = "codec"
+"""Never looked at while the reader was tuned."""
+TUNED_LEVELS = ("easy", "medium")
+HELD_OUT_LEVELS = ("tiny", "hard")
+
+
+def examine(job: tuple[str, str, str, int, str, tuple[str, ...], float]) -> list[tuple[str, str, bool, str]]:
+    """(task, row, right, why) of one puzzle under every row."""
+    name, level, look_name, index, clip_name, rows, strength = job
+    recipe, clip = registry.load(name), parse_format(clip_name)
+    try:
+        puzzle = sample.draft(recipe, Stream(recipe=name, level=level, seed=77, clip=clip), index)
+    except PuzzlegenError:
+        return []
+    look = recipe.draw_look(Rng("verdicts", name, level, look_name, index), (look_name,))
+    frames = np.stack([video.canvas_to_rgb(canvas) for canvas in gold(recipe.task, puzzle, look, clip)])
+    verifier = Verifier(recipe.task, puzzle.start, look, clip, len(puzzle.solution.actions))
+    found = []
+    movers = any(token.key is not None for token in recipe.task.tokens(puzzle.start))
+    for number, row in enumerate(rows):
+        if row != "clean" and PERTURBATIONS[row].needs_mover and not movers:
+            continue
+        rng = np.random.default_rng([number, index, len(level), len(look_name)])
+        try:
+            changed = frames if row == "clean" else _changed(row, frames, verifier.layout.cell_px, rng, strength)
+        except PuzzlegenError:
+            continue  # a clip without a place for it
+        score = verifier.score_frames(changed)
+        right = score.solved and score.actions == puzzle.solution.actions
+        why = "" if right else f"{level} {look_name} {index}: {score.violations or 'other moves'}"
+        found.append((name, row, right, why))
+    return found
+
+
+def _changed(row: str, frames: Any, cell_px: int, rng: np.random.Generator, strength: float) -> Any:
+    return PERTURBATIONS[row].apply(frames, float(cell_px), rng, strength)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--num", type=int, default=2, help="puzzles of each level and look")
+    parser.add_argument("--looks", choices=("tuned", "held-out", "all"), default="all")
+    parser.add_argument("--levels", default="", help="comma separated; by default those that go with --looks")
+    parser.add_argument("--rows", default="", help="comma separated; all if not given")
+    parser.add_argument("--tasks", default=",".join(TASKS))
+    parser.add_argument("--format", default="square256,square480")
+    parser.add_argument("--strength", type=float, default=1.0, help="1 is the limit of the must-tolerate list")
+    parser.add_argument("--workers", type=int, default=os.cpu_count())
+    parser.add_argument("--why", action="store_true", help="name every wrong verdict")
+    asked = parser.parse_args()
+    rows = tuple(asked.rows.split(",")) if asked.rows else ("clean", *PERTURBATIONS)
+    both = {"tuned": TUNED_LEVELS, "held-out": HELD_OUT_LEVELS, "all": TUNED_LEVELS + HELD_OUT_LEVELS}
+    levels = asked.levels.split(",") if asked.levels else both[asked.looks]
+    jobs = []
+    for name in asked.tasks.split(","):
+        for look in registry.load(name).looks:
+            held_out = look == HELD_OUT_LOOKS[name]
+            if asked.looks == "all" or held_out == (asked.looks == "held-out"):
+                for level in levels:
+                    for index in range(asked.num):
+                        clip = asked.format.split(",")[index % len(asked.format.split(","))]
+                        jobs.append((name, level, look, index, clip, rows, asked.strength))
+    right: dict[str, Counter[str]] = defaultdict(Counter)
+    total: dict[str, Counter[str]] = defaultdict(Counter)
+    with ProcessPoolExecutor(asked.workers) as pool:
+        for found in pool.map(examine, jobs):
+            for name, row, good, why in found:
+                right[row][name] += good
+                total[row][name] += 1
+                if asked.why and why:
+                    print(f"{name} {row}: {why}", flush=True)
+    print(f"{'row':18}" + "".join(f"{name:>16}" for name in TASKS) + f"{'all':>16}")
+    for row in rows:
+        cells = [(right[row][name], total[row][name]) for name in TASKS]
+        cells.append((sum(right[row].values()), sum(total[row].values())))
+        print(f"{row:18}" + "".join(f"{f'{good}/{all_} {good / max(1, all_):.1%}':>16}" for good, all_ in cells))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,300 @@
+"""A scoring run: every video of a submission judged once, resumable, the summary written last.
+
+While it works, results lie in `.work` inside the output folder: one file for up to 8 samples of an instance, one line
+of JSON a video with the digest of its bytes. The same request goes on from there; a video that has changed is judged
+again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import av
+import numpy as np
+import pyarrow as pa
+
+from puzzlegen import registry
+from puzzlegen.errors import CorruptData
+from puzzlegen.eval import content, records
+from puzzlegen.eval.api import verifier_of
+from puzzlegen.eval.catalogue import Catalogue, Entry
+from puzzlegen.eval.layouts import Video
+from puzzlegen.eval.metrics import clip_metrics, failed_metrics
+from puzzlegen.eval.output import REQUEST, WORK, discard, locked, refuse_other
+from puzzlegen.eval.pictures import trace_picture
+from puzzlegen.eval.records import UNPARSED, Record
+from puzzlegen.eval.report import write_review
+from puzzlegen.eval.rewards import check_reward, reward_of
+from puzzlegen.eval.submissions import Submission, collect
+from puzzlegen.eval.summary import summarize
+from puzzlegen.eval.version import scorer_version
+from puzzlegen.shards import manifest as manifests
+from puzzlegen.shards import writer
+from puzzlegen.shards.reader import Row, ShardDataset
+from puzzlegen.verify.verifier import Verifier
+
+SUMMARY = "summary.json"
+SCORES = "scores.parquet"
+REVIEW = "review.html"
+_PART = 8
+_COLUMNS = ("id", "task", "puzzle", "look", "actions", "num_actions", "width", "height", "num_frames", "fps")
+
+J = TypeVar("J")
+R = TypeVar("R")
+
+
+class Engine(Protocol):
+    """Where jobs run; see `generate.engines`."""
+
+    def run(self, function: Callable[[J], R], jobs: Iterable[J]) -> Iterator[R]:
+        """Yield the result of every job, in any order."""
+
+
+class Progress(Protocol):
+    """Told about every finished piece of work."""
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """`done` more of `total`; stage is "clips"."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What to score, against what, and how."""
+
+    videos: Path
+    instances: Path
+    layout: str = "native"
+    split: str | None = None
+    tasks: tuple[str, ...] = ()
+    allow_missing: bool = False
+    """Leave instances without a video out, instead of counting them as failures."""
+    reward: str = "dense"
+
+    def describe(self, catalogue: Catalogue) -> dict[str, Any]:
+        """All that decides the scores but the videos themselves, as plain JSON values."""
+        recipes = {name: registry.load(name) for name in catalogue.tasks}
+        return {
+            "dataset_sha256": manifests.sha256_of(self.instances / manifests.MANIFEST),
+            "layout": self.layout,
+            "split": self.split,
+            "tasks": sorted(self.tasks),
+            "allow_missing": self.allow_missing,
+            "reward": self.reward,
+            "recipes": {
+                name: {"version": own.version, "task_version": own.task.version} for name, own in recipes.items()
+            },
+            "scorer_version": scorer_version(),
+            "versions": {
+                "av": av.__version__,
+                "avcodec": ".".join(map(str, av.library_versions["libavcodec"])),
+                "numpy": np.__version__,
+                "pyarrow": pa.__version__,
+            },
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    entry: Entry
+    columns: Mapping[str, Any]
+    videos: tuple[Video, ...]
+    part: Path
+    reward: str
+
+
+def score_submission(request: Request, folder: Path, engine: Engine, progress: Progress) -> dict[str, Any]:
+    """Judge a submission, or what is left of it, into a folder. Returns its summary.
+
+    Raises:
+        InvalidInput: the submission cannot be read unambiguously, or a reward, split or task that there is not.
+        OutputError: the folder cannot be written, holds something else or is being written; no dataset there.
+        CorruptData: the dataset cannot be read.
+    """
+    catalogue = Catalogue(request.instances, request.split, request.tasks)
+    submission = collect(request.videos, request.layout, catalogue, request.split)
+    described = request.describe(catalogue)
+    _check_rewards(request, catalogue)
+    writer.make_folder(folder)
+    refuse_other(folder, described)
+    if (folder / SUMMARY).is_file() and not (folder / WORK).exists():
+        finished: dict[str, Any] = json.loads((folder / SUMMARY).read_text())
+        if finished["videos_sha256"] == _digest_of(_digests(submission, engine)):
+            return finished
+    writer.make_folder(folder / WORK)
+    with locked(folder / WORK):
+        refuse_other(folder, described)
+        for place in (folder, folder / WORK):
+            writer.remove_leftovers(place)
+        if not (folder / REQUEST).exists():
+            writer.write_text(folder / REQUEST, json.dumps(described, indent=2, sort_keys=True) + "\n")
+        summary = _score(request, submission, catalogue, folder, engine, progress) | {"request": described}
+        writer.write_text(folder / SUMMARY, json.dumps(summary, indent=2) + "\n")
+        discard(folder / WORK)
+    return summary
+
+
+def _check_rewards(request: Request, catalogue: Catalogue) -> None:
+    """The reward must be known for every task that is scored."""
+    dataset = ShardDataset(request.instances, columns=("id", "task", "puzzle"))
+    firsts = {entry.task: entry.place for entry in reversed(catalogue.chosen)}
+    for name, index in firsts.items():
+        row = dataset[index]
+        check_reward(request.reward, row.task, row.start, name)
+
+
+def _score(
+    request: Request, submission: Submission, catalogue: Catalogue, folder: Path, engine: Engine, progress: Progress
+) -> dict[str, Any]:
+    """All the work in a folder that is claimed and locked; everything is written but the summary."""
+    (folder / SUMMARY).unlink(missing_ok=True)  # of other videos in the same place
+    total = sum(map(len, submission.videos.values()))
+    parts: list[Path] = []
+    for count in engine.run(_judge_part, _jobs(request, submission, catalogue, folder / WORK, parts)):
+        progress("clips", count, total)
+    rows = [json.loads(line) for part in parts for line in part.read_text().splitlines()]
+    digests = [(row["id"], row["k"], row["sha256"]) for row in rows]
+    counts = _counts(rows, submission, catalogue)
+    if not request.allow_missing:
+        rows += _missing(rows, submission, catalogue)
+    rows.sort(key=lambda row: (catalogue[row["id"]].place, row["k"]))
+    records.write_scores(folder / SCORES, rows)
+    sampled = [{**row, "sample": row["k"], "value": row["reward"]} for row in rows]
+    summary = {
+        "partial": _partial(counts) if request.allow_missing else None,
+        "counts": counts,
+        **summarize(sampled),
+        "submission": submission.manifest,
+        "scorer_version": scorer_version(),
+        "videos_sha256": _digest_of(digests),
+    }
+    _review(folder / REVIEW, summary, sampled, request, catalogue)
+    return summary
+
+
+def _review(path: Path, summary: dict[str, Any], rows: list[Record], request: Request, catalogue: Catalogue) -> None:
+    """The page for people, with a picture of what each clip did."""
+    dataset = ShardDataset(request.instances, columns=_COLUMNS)
+
+    def picture(row: Mapping[str, Any]) -> bytes:
+        return trace_picture(dataset[catalogue[row["id"]].place], row["actions"], row["violations"])
+
+    flat = [{**row, "violations": [tuple(found.values()) for found in row["violations"]]} for row in rows]
+    model = (summary["submission"] or {}).get("model", "")
+    write_review(path, summary, flat, picture, title=" ".join(filter(None, [summary["partial"], model])) or "Review")
+
+
+def _counts(rows: list[Record], submission: Submission, catalogue: Catalogue) -> dict[str, int]:
+    expected = len(catalogue.chosen) * len(submission.samples)
+    return {
+        "instances": len(catalogue.chosen),
+        "instances_with_video": len(submission.videos),
+        "clips_expected": expected,
+        "clips": len(rows),
+        "missing": expected - len(rows),
+        "unparsed": sum(not row["parsed"] for row in rows),
+        "unreadable": sum(row["error"] is not None for row in rows),
+        "internal_errors": sum((row["error"] or "").startswith(_INTERNAL) for row in rows),
+        "passed_over": submission.passed_over,
+    }
+
+
+def _partial(counts: Mapping[str, int]) -> str | None:
+    """The label of a result that leaves instances or samples out."""
+    if not counts["missing"]:
+        return None
+    return (f"PARTIAL: {counts['instances_with_video']} of {counts['instances']} instances, "
+            f"{counts['clips']} of {counts['clips_expected']} clips")  # fmt: skip
+
+
+def _missing(rows: list[Record], submission: Submission, catalogue: Catalogue) -> list[Record]:
+    """A failed row for every sample that others have and an instance has not."""
+    there = {(row["id"], row["k"]) for row in rows}
+    return [
+        records.missing_record(entry, k, scorer_version())
+        for entry in catalogue.chosen
+        for k in submission.samples
+        if (entry.id, k) not in there
+    ]
+
+
+# --- jobs
+
+
+def _jobs(
+    request: Request, submission: Submission, catalogue: Catalogue, work: Path, parts: list[Path]
+) -> Iterator[_Job]:
+    """One job for each few samples of an instance; `parts` collects where their results lie."""
+    dataset = ShardDataset(request.instances, columns=_COLUMNS)
+    for name, videos in submission.videos.items():
+        entry = catalogue[name]
+        columns = dict(dataset[entry.place])
+        for first in range(0, len(videos), _PART):
+            parts.append(work / f"{entry.place:08d}-{first // _PART:04d}.jsonl")
+            yield _Job(entry, columns, tuple(videos[first : first + _PART]), parts[-1], request.reward)
+
+
+def _judge_part(job: _Job) -> int:
+    """Worker: judge what has not been judged yet, keep it in a file. Returns how many clips that holds."""
+    before = job.part.read_text() if job.part.exists() else ""
+    known = {(found["k"], found["sha256"]): found for found in map(json.loads, before.splitlines())}
+    row = Row(job.columns)
+    verifier: Verifier | None = None
+    lines = []
+    for video in job.videos:
+        data = content.load(video)
+        found = known.get((video.k, data.sha256))
+        if found is None:
+            verifier = verifier or verifier_of(row)
+            found = _judged(job, row, verifier, video, data)
+        lines.append(json.dumps({**found, "path": video.name}))
+    text = "".join(f"{line}\n" for line in lines)
+    if text != before:
+        writer.write_text(job.part, text)
+    return len(lines)
+
+
+_INTERNAL = "internal error"
+
+
+def _judged(job: _Job, row: Row, verifier: Verifier, video: Video, data: content.Content) -> Record:
+    """The row of one video. Whatever it does to us, it costs itself its score and nobody else theirs."""
+    before = time.process_time()
+    score, error, reward = None, None, 0.0
+    try:
+        score = content.judge(data, verifier)
+        reward = reward_of(job.reward, verifier.task, score)
+        metrics = clip_metrics(verifier.task, verifier.start, score, row["actions"], row["num_actions"])
+    except CorruptData as fault:
+        error = str(fault)
+    except MemoryError:
+        error = "the video does not fit into memory"
+    except Exception as fault:  # a bug of ours must not cost a night's run; it is counted and reported
+        error = f"{_INTERNAL}: {type(fault).__name__}: {fault}"
+    if error is not None:
+        score, metrics, reward = None, failed_metrics(UNPARSED), 0.0
+    ms = round(1000 * (time.process_time() - before), 1)
+    return records.record(
+        job.entry, video.k, metrics, score,
+        sha256=data.sha256, error=error, reward=reward, ms=ms, scorer_version=scorer_version(),
+    )  # fmt: skip
+
+
+def _digests(submission: Submission, engine: Engine) -> list[tuple[str, int, str]]:
+    """(id, k, digest) of every video as it is now, in any order."""
+    return list(engine.run(_digest, (video for own in submission.videos.values() for video in own)))
+
+
+def _digest(video: Video) -> tuple[str, int, str]:
+    """Worker: hash one video."""
+    return video.id or "", video.k, content.load(video).sha256
+
+
+def _digest_of(digests: Iterable[tuple[str, int, str]]) -> str:
+    """One digest for all videos of a submission."""
+    return hashlib.sha256(json.dumps(sorted(digests)).encode()).hexdigest()
