@@ -188,7 +188,15 @@ def test_codecs_lose_much_but_keep_the_story(name: str, least: float, most: floa
     coded = perturbed(name, task="sokoban")
     assert coded.shape == frames.shape
     assert least < psnr(coded, frames) < most
-    assert np.abs(coded.mean(axis=(0, 1, 2)) - frames.mean(axis=(0, 1, 2))).max() < 6  # no matrix mixed up
+
+
+@pytest.mark.parametrize("name", CODECS)
+def test_codecs_keep_a_flat_color(name: str) -> None:
+    """Reading BT.601 as BT.709 would move a channel of these by 10 levels or more."""
+    for color in ((200, 40, 40), (40, 180, 60)):
+        flat = np.full((2, 64, 64, 3), color, np.uint8)
+        coded = PERTURBATIONS[name].apply(flat, 16, np.random.default_rng(0), 0.1)
+        assert np.abs(coded[:, 8:-8, 8:-8].astype(int) - color).max() <= 5
 
 
 @pytest.mark.parametrize("name", CODECS)
@@ -470,6 +478,11 @@ def test_an_occluder_takes_the_full_five_percent_where_it_may_and_nothing_where_
     still = np.full((2, 100, 100, 3), 77, np.uint8)
     covered = PERTURBATIONS["occluder"].apply(still, 10, np.random.default_rng(0))
     assert (covered != still).any(axis=3)[0].mean() == pytest.approx(0.05, rel=0.1)
+    dot = np.stack([still[0]] * 2)
+    dot[1, 50, 50] = 0
+    for seed in range(20):  # a quarter of a cell of 160 pixels around what changes stays free
+        hidden = PERTURBATIONS["occluder"].apply(dot, 160, np.random.default_rng(seed))[0, 10:91, 10:91]
+        assert np.array_equal(hidden, dot[0, 10:91, 10:91])
     flashing = np.stack([still[0], still[0] + 100])
     assert np.array_equal(PERTURBATIONS["occluder"].apply(flashing, 10, np.random.default_rng(0)), flashing)
 

@@ -42,10 +42,16 @@ class Codec(NamedTuple):
         return max(0, min(self.worst, round(self.clean + (self.limit - self.clean) * strength)))
 
 
+# x265 without B frames: with them, clips shorter than its reordering get random decoding times, which mp4 may refuse
 CODECS = {
     "h264": Codec("libx264", "mp4", 14, 44, 51, {"preset": "medium", "x264-params": "threads=1"}),
     "h265": Codec(
-        "libx265", "mp4", 14, 38, 51, {"preset": "medium", "x265-params": "pools=none:frame-threads=1:log-level=none"}
+        "libx265",
+        "mp4",
+        14,
+        38,
+        51,
+        {"preset": "medium", "x265-params": "pools=none:frame-threads=1:bframes=0:log-level=none"},
     ),
     "vp9": Codec("libvpx-vp9", "webm", 20, 56, 63, {"b": "0", "deadline": "realtime", "cpu-used": "8", "threads": "1"}),
 }

@@ -55,8 +55,10 @@ class Atlas:
     """[N, 4, 96]: change of the cell when a side opens or closes, over its squared length; 0 where nothing changes."""
     around: Features
     """[N, 96]: what blur brings into each cell from those around it in the start, beyond its own mirror image."""
-    floor: NDArray[np.bool_]
-    """[N]: the cell holds nothing but the lowest mark of its backdrop in the start; neutral ground."""
+    top: Features
+    """[N, 96]: what the marks above the lowest one add to each cell's backdrop."""
+    vacant: NDArray[np.bool_]
+    """[N]: no token lies there in the start."""
 
     def labels(self, board: Sequence[Glyph]) -> Labels:
         """The index of each cell's stack [N]; UNCLEAR for a stack that the cell cannot hold."""
@@ -117,7 +119,8 @@ def atlas(painter: Painter, stacks: Sequence[Sequence[Glyph]], start: Sequence[G
         rows=rows,
         sides=np.array([sides[backdrop] for backdrop in painter.backdrop]),
         around=_around(painter, start, blur, np.array([means(b + s) for b, s in zip(painter.backdrop, start, strict=True)])),
-        floor=np.array([len(backdrop) == 1 and not stack for backdrop, stack in zip(painter.backdrop, start, strict=True)]),
+        top=np.array([means(backdrop) - means(backdrop[:1]) for backdrop in painter.backdrop]),
+        vacant=np.array([not stack for stack in start]),
     )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from puzzlegen.render.planes import Planes
 from puzzlegen.render.raster import Layout
 from puzzlegen.verify import search
 from puzzlegen.verify.atlas import LUMA, Atlas, Features, Labels, luma_picture
-from puzzlegen.verify.perceive import classify, strange
+from puzzlegen.verify.perceive import Percept, classify, strange
 from puzzlegen.verify.tone import Tone, fit_tone
 from puzzlegen.verify.view import AS_DRAWN, View, adjust, observe, visible
 
@@ -25,9 +25,12 @@ _STILL = 1.5
 """A cell none of whose blocks moved by more levels than this since it was last looked at is not looked at again."""
 _DRIFT = 1.0
 """Levels by which the mean difference may grow before the view is adjusted."""
+_STEPS, _GAIN = 5, 0.05
+"""Most steps of the view at a time; a step must lower the mean difference by so many levels."""
+_MOST_LEVELS = 40.0
 _LEAST_KNOWN = 0.5
 """Share of a cell that must be in the picture."""
-_MOST_COVERED = 0.08
+_MOST_COVERED = 0.12
 """Share of the board that something static may cover from the first picture on."""
 _BLURS = (0.0, 0.05, 0.09)
 
@@ -84,9 +87,10 @@ class Observer:
             return None
         features = self._look(first)
         seen, everything = features.copy(), np.arange(len(features))
-        current, flipped, misfit = classify(features, everything, self.atlas, self._known())
-        if self._cover(features, current):
-            current, flipped, misfit = classify(features, everything, self.atlas, self._known())
+        percept = classify(features, everything, self.atlas, self._known())
+        if self._cover(features, percept):
+            percept = classify(features, everything, self.atlas, self._known())
+        current, flipped, misfit = percept
         found = [(current.copy(), flipped.copy(), self._hidden(), float(np.median(misfit)))]
         for picture in pictures:
             features = self._look(picture)
@@ -143,8 +147,7 @@ class Observer:
         self._scales = self.view[:2]
         for _ in range(3):
             self._fit(first, atlases)
-            for _ in range(3):
-                self._adjust(first, self._reference.start)
+            self._adjust(first, self._reference.start)
         self._fit(first, atlases)
         self._base = self._difference(self._look(first), self._reference.start)
         return True
@@ -160,9 +163,9 @@ class Observer:
             atlases, key=lambda one: float(np.minimum(np.abs(features - one.around - one.expected(start)), 40)[use].sum())
         )  # fmt: skip
 
-    def _cover(self, features: Features, labels: Labels) -> bool:
+    def _cover(self, features: Features, percept: Percept) -> bool:
         """Leave blocks out of account that something static covers. False if there are none, or too many."""
-        covered = strange(features, labels, self.atlas)
+        covered = strange(features, percept, self.atlas, self._layout.shape)
         if not covered.any() or covered.mean() > _MOST_COVERED:
             return False
         self._covered = covered
@@ -173,13 +176,20 @@ class Observer:
     # --- the pictures after it
 
     def _adjust(self, picture: Planes, labels: Labels) -> None:
-        """One step of the view towards what the labels say, its scale kept near the first one."""
+        """Move the view towards what the labels say, as long as that explains more, its scale kept near the first one."""
         shape = self._layout.shape
-        seen = luma_picture(self._look(picture), shape)
         board = luma_picture(self.atlas.expected(labels), shape)
-        known = self._known()
-        use = np.ones(board.shape, dtype=bool) if known is None else luma_picture(known, shape)
-        self.view = adjust(self.view, self._layout, seen, board, use, self._scales)
+        least, best = np.inf, self.view
+        for _ in range(_STEPS):
+            seen = luma_picture(self._look(picture), shape)
+            known = self._known()
+            use = np.ones(board.shape, dtype=bool) if known is None else luma_picture(known, shape)
+            cost = float(np.minimum(np.abs(seen - board), _MOST_LEVELS)[use].mean())
+            if cost >= least - _GAIN:
+                break
+            least, best = cost, self.view
+            self.view = adjust(self.view, self._layout, seen, board, use, self._scales)
+        self.view = best
 
     def _difference(self, features: Features, labels: Labels) -> float:
         """Mean luma difference over all cells, those that differ most left out, in levels."""
@@ -193,8 +203,7 @@ class Observer:
     def _follow(self, picture: Planes, features: Features, labels: Labels) -> Features:
         """Adjust the view to what the cells showed a frame ago; keep it only if that explains the picture better."""
         before, difference = self.view, self._difference(features, labels)
-        for _ in range(3):
-            self._adjust(picture, labels)
+        self._adjust(picture, labels)
         adjusted = self._look(picture)
         if self._difference(adjusted, labels) < difference - _DRIFT / 4:
             return adjusted

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from puzzlegen.verify.atlas import CHROMA, FOREIGN, LUMA, UNCLEAR, Atlas, Features, Labels
+from puzzlegen.verify.atlas import CHROMA, FOREIGN, LUMA, UNCLEAR, Atlas, Features, Labels, luma_picture
 from puzzlegen.verify.tone import quarter_luma
 
 TOLERANCE = 26.0
@@ -20,6 +21,8 @@ _FLIPPED = 0.5
 """Share of the change from closed to open, or from open to closed, at which a side counts as changed."""
 _STRANGE = 40.0
 """Levels by which a block must differ from all that it could show to be covered by something."""
+_MOST_GONE = 0.5
+"""Share of a goal that may be covered."""
 _DECISIVE = 2.0
 """Times nearer (squared) than to the nearest legal stack a cell must be to a decoy to count as changed."""
 _PRESENT, _ABSENT = 0.5, 0.45
@@ -81,13 +84,28 @@ def classify(
     return Percept(labels.astype(np.int16), shares > _FLIPPED, misfit)
 
 
-def strange(features: Features, labels: Labels, atlas: Atlas) -> NDArray[np.bool_]:
-    """Blocks [N, 96] that show neither a cell's stack nor its sides more or less open, in cells that are unclear."""
+def strange(features: Features, percept: Percept, atlas: Atlas, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Blocks [N, 96] that show neither a cell's stack nor its sides more or less open, and the blocks around them."""
+    labels = percept.labels
     off = features - atlas.expected(labels)
     shares = np.einsum("msf,mf->ms", atlas.sides, off)
     lengths = 1 / np.maximum((atlas.sides**2).sum(axis=2), 1e-12)
     off -= np.einsum("ms,msf->mf", shares, atlas.sides * lengths[..., None])
-    return np.asarray((np.abs(off) > _STRANGE) & (labels == UNCLEAR)[:, None] & atlas.floor[:, None])
+    unlike = (percept.misfit > TOLERANCE) & (labels >= UNCLEAR)
+    odd = (np.abs(off) > _STRANGE) & unlike[:, None]
+    marked = np.abs(atlas.top) > TOLERANCE  # a goal that is hidden or drawn otherwise is not the puzzle's
+    gone = (odd & marked).sum(axis=1) > _MOST_GONE * marked.sum(axis=1)
+    odd &= ~(gone & marked.any(axis=1))[:, None] & atlas.vacant[:, None]
+    rows, cols = shape
+    fold = LUMA // CHROMA
+    chroma = (odd[:, _LUMA : _LUMA + _CHROMA] | odd[:, _LUMA + _CHROMA :]).reshape(rows, cols, CHROMA, CHROMA)
+    whole = luma_picture(odd, shape) | chroma.transpose(0, 2, 1, 3).reshape(rows * CHROMA, -1).repeat(fold, 0).repeat(
+        fold, 1
+    )
+    whole = cv2.dilate(whole.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    fine = whole.reshape(rows, LUMA, cols, LUMA).transpose(0, 2, 1, 3).reshape(len(labels), LUMA, LUMA)
+    coarse = fine.reshape(-1, CHROMA, fold, CHROMA, fold).any(axis=(2, 4)).reshape(len(labels), -1)
+    return np.concatenate([fine.reshape(len(labels), -1), coarse, coarse], axis=1)
 
 
 def _squares(features: Features, pictures: Features, known: NDArray[np.bool_] | None) -> NDArray[np.float32]:

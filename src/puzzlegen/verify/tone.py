@@ -75,6 +75,7 @@ def _fit_palette(seen: Features, expected: Features) -> NDArray[np.float32] | No
     fold = LUMA // CHROMA
     luma = expected[:, :_LUMA].reshape(-1, CHROMA, fold, CHROMA, fold)
     even = (luma.max(axis=(2, 4)) - luma.min(axis=(2, 4))).reshape(-1) < _EVEN
+    even |= _most_colored(expected)
     pairs = []
     for features in (seen, expected):
         chroma = features[:, _LUMA:].reshape(-1, 2, _CHROMA).transpose(0, 2, 1)
@@ -87,6 +88,16 @@ def _fit_palette(seen: Features, expected: Features) -> NDArray[np.float32] | No
         palette[number] = np.median(observed[mine], axis=0), np.median((target - observed)[mine], axis=0)
     palette[:, 1] = np.clip(palette[:, 1], -_MOST_OFF, _MOST_OFF)
     return palette if len(palette) and np.abs(palette[:, 1]).max() > _EVEN else None
+
+
+def _most_colored(expected: Features) -> NDArray[np.bool_]:
+    """The one block of each cell that differs most from the usual block [N * 16]: marks may be too small for even ones."""
+    chroma = expected[:, _LUMA:].reshape(-1, 2, _CHROMA).transpose(0, 2, 1)
+    colors = np.concatenate([quarter_luma(expected)[..., None], chroma], axis=2)
+    away = np.abs(colors - np.median(colors, axis=(0, 1))).sum(axis=2)
+    found = np.zeros(away.shape, dtype=bool)
+    found[np.arange(len(away)), away.argmax(axis=1)] = True
+    return found.reshape(-1)
 
 
 def quarter_luma(features: Features) -> NDArray[np.float32]:

@@ -31,7 +31,8 @@ _UNCLEAR_PATIENCE = 2
 _FRAMES_PER_PATIENCE = 27
 _FASTER = 2.25
 """Times as fast as its reference a clip may run."""
-_MOST_REACH = 3
+_MOST_REACH, _MOST_REACH_OF_SHORT = 3, 5
+_BEAM = 48
 
 
 class Pace(NamedTuple):
@@ -52,8 +53,9 @@ def pace_of(num_frames: int, reference_frames: int, frames_per_action: int) -> P
     """
     per_action = max(1, frames_per_action) * num_frames / reference_frames
     reach = np.ceil(_FASTER / min(per_action, max(1, frames_per_action)) - 1e-9)
+    most = _MOST_REACH if num_frames >= reference_frames * 0.9 else _MOST_REACH_OF_SHORT
     return Pace(
-        reach=int(min(_MOST_REACH, max(1, reach))),
+        reach=int(min(most, max(1, reach))),
         patience=max(2, round(num_frames / _FRAMES_PER_PATIENCE)),
         slowest=max(2, round(2 * per_action)),
     )
@@ -172,16 +174,14 @@ class Walk:
         for action in self._unknown:
             known = self._moves.get(action)
             if known is None or not np.array_equal(self.labels[known.cells], known.before):
-                known = self._moves[action] = self._changes(self.state, self.labels, (action,))
+                after = self.task.step(self.state, action)
+                known = self._moves[action] = self._changes(after, self.labels, (action,))
             self._known.append(known)
             self._exempt |= self._between(known.cells)
             yield known
 
-    def _changes(self, state: Any, labels: Labels, actions: tuple[str, ...], done: _Move | None = None) -> _Move:
-        """What a row of actions changes; `done` is the row without the last one."""
-        after = state
-        for action in actions:
-            after = self.task.step(after, action)
+    def _changes(self, after: Any, labels: Labels, actions: tuple[str, ...], done: _Move | None = None) -> _Move:
+        """What a row of actions changes that leads to the state `after`; `done` is the row without the last one."""
         then = self.atlas.labels(board(self.task, after))
         before = labels.copy()
         if done is not None:
@@ -208,12 +208,10 @@ class Walk:
             return best[1]
         if best is None and any(self._explains(option, seen, off) for option in touching):
             return None  # all that differs is on its way
-        widest = max((len(option.cells) for option in self._known), default=0)
-        for option in touching:
-            for row in self._rows(option, seen, widest, self.pace.reach):
-                if len(row.actions) <= self.pace.reach:
-                    best = self._better(best, row, seen, off)
-                best = self._better(best, row, seen, off, halfway=True)
+        for row in self._rows(seen, off):
+            if len(row.actions) <= self.pace.reach:
+                best = self._better(best, row, seen, off)
+            best = self._better(best, row, seen, off, halfway=True)
         return None if best is None else best[1]
 
     def _explains(self, option: _Move, seen: Labels, off: NDArray[np.bool_]) -> bool:
@@ -256,21 +254,27 @@ class Walk:
         cost = int(wrong.sum() + outside.sum()) * _UNEXPLAINED + len(done.actions)
         return (cost, done) if best is None or cost < best[0] else best
 
-    def _rows(self, option: _Move, seen: Labels, widest: int, left: int) -> Iterator[_Move]:
-        """Longer rows of actions that begin with this one and lead nearer to what is seen."""
-        labels = self.labels.copy()
-        labels[option.cells] = option.after
-        wrong = (seen != labels) & (seen != UNCLEAR) & ~self._masked
-        if not left or not 0 < wrong.sum() <= widest * left + self._stray.any():
-            return
-        state = self.state
-        for action in option.actions:
-            state = self.task.step(state, action)
-        for action in self.task.actions(state):
-            row = self._changes(self.state, self.labels, (*option.actions, action), option)
-            if row.cells.size:
-                yield row
-                yield from self._rows(row, seen, widest, left - 1)
+    def _rows(self, seen: Labels, off: NDArray[np.bool_]) -> Iterator[_Move]:
+        """Rows of two and more actions, those first whose result is nearest to what is seen (beam search)."""
+        beam = [(option, self.task.step(self.state, option.actions[0])) for option in self._options()]
+        met = {self.state, *(state for _, state in beam)}
+        for _ in range(self.pace.reach):
+            longer = []
+            for row, state in beam:
+                for action in self.task.actions(state):
+                    after = self.task.step(state, action)
+                    if after not in met:
+                        met.add(after)
+                        longer.append((self._changes(after, self.labels, (*row.actions, action), row), after))
+            beam = sorted(longer, key=lambda pair: self._contrary(pair[0], seen, off))[:_BEAM]
+            yield from (row for row, _ in beam)
+
+    def _contrary(self, row: _Move, seen: Labels, off: NDArray[np.bool_]) -> int:
+        """Cells that would not show what is seen after these actions."""
+        shown = seen[row.cells]
+        mended = off[row.cells] & (shown == row.after)
+        broken = ~off[row.cells] & (shown != row.after) & (shown != UNCLEAR)
+        return int(broken.sum()) - int(mended.sum())
 
     def _follow(self, frame: int, arrived: _Move) -> None:
         for action in arrived.actions:
