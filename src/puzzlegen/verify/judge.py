@@ -44,7 +44,7 @@ def _watch(walk: Walk, evidence: Evidence) -> Violation | None:
     """Walk through all frames; what ends the walk first is what is wrong."""
     violation = None
     out_of_view = 0
-    for frame, (seen, sides, hidden) in enumerate(zip(*evidence[:3], strict=True)):
+    for frame, (seen, sides, hidden, sharp) in enumerate(zip(*evidence[:4], strict=True)):
         if violation is not None:
             walk.look_on(frame, seen)
             continue
@@ -52,7 +52,7 @@ def _watch(walk: Walk, evidence: Evidence) -> Violation | None:
         if out_of_view >= walk.pace.patience:
             violation = Violation("OUT_OF_VIEW", frame + 1 - out_of_view, _cell(walk, int(hidden.argmax())))
             continue
-        fault = walk.begin(seen, sides) if frame == 0 else walk.advance(frame, seen, sides)
+        fault = walk.begin(seen, sides) if frame == 0 else walk.advance(frame, seen, sides, sharp)
         if fault is not None:
             violation = Violation(_code(walk, fault), fault.frame, _cell(walk, int(fault.cells[0])))
     return violation

@@ -13,7 +13,7 @@ from puzzlegen.render.planes import Planes
 from puzzlegen.render.raster import Layout
 from puzzlegen.verify import search
 from puzzlegen.verify.atlas import LUMA, Atlas, Features, Labels, luma_picture
-from puzzlegen.verify.perceive import Percept, classify, strange
+from puzzlegen.verify.perceive import TOLERANCE, Percept, classify, strange
 from puzzlegen.verify.tone import Tone, fit_tone
 from puzzlegen.verify.view import AS_DRAWN, View, adjust, observe, visible
 
@@ -44,6 +44,8 @@ class Evidence(NamedTuple):
     """[T, N, 4], see `Percept`."""
     hidden: NDArray[np.bool_]
     """[T, N]: cells that are mostly outside of the picture."""
+    sharp: NDArray[np.bool_]
+    """[T, N]: cells that look like their stack, block by block, and do not just hold its color."""
     likeness: float
     """Correlation of the first picture with the puzzle, 1 where it is as drawn."""
     misfit: float
@@ -91,7 +93,7 @@ class Observer:
         if self._cover(features, percept):
             percept = classify(features, everything, self.atlas, self._known())
         current, flipped, misfit = percept
-        found = [(current.copy(), flipped.copy(), self._hidden(), float(np.median(misfit)))]
+        found = [(current.copy(), flipped.copy(), self._hidden(), misfit <= TOLERANCE, float(np.median(misfit)))]
         for picture in pictures:
             features = self._look(picture)
             if self._difference(features, current) > self._base + _DRIFT:
@@ -102,9 +104,12 @@ class Observer:
                 known = self._known()
                 percept = classify(features[moved], moved, self.atlas, None if known is None else known[moved])
                 current[moved], flipped[moved], misfit[moved] = percept
-            found.append((current.copy(), flipped.copy(), self._hidden(), float(np.median(misfit))))
-        labels, sides, hidden, misfits = zip(*found, strict=True)
-        return Evidence(np.stack(labels), np.stack(sides), np.stack(hidden), self.likeness, float(np.mean(misfits)))
+            found.append(
+                (current.copy(), flipped.copy(), self._hidden(), misfit <= TOLERANCE, float(np.median(misfit)))
+            )
+        *stacks, misfits = zip(*found, strict=True)
+        labels, sides, hidden, sharp = map(np.stack, stacks)
+        return Evidence(labels, sides, hidden, sharp, self.likeness, float(np.mean(misfits)))
 
     def _look(self, picture: Planes) -> Features:
         features = observe(picture, self._layout, self.view)

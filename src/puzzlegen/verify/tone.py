@@ -15,14 +15,14 @@ _CHROMA = CHROMA * CHROMA
 _TYPICAL = 10.0
 """Levels of difference that halve a block's weight: edges off by a fraction of a pixel must not bend the fit."""
 _MOST_TURN = np.deg2rad(28)
-_SATURATION = (0.5, 2.0)
+_SATURATION = (0.65, 1.5)
 _SLOPE = (0.35, 2.5)
 _SHADE = (0.6, 1.5)
 _NEAR = 18.0
 """Levels within which a color shares the correction of another."""
 _BIN = 12.0
 _EVEN = 6.0
-_MOST_OFF = 48.0
+_MOST_OFF = 20.0
 
 
 class Tone(NamedTuple):

@@ -114,6 +114,7 @@ class Walk:
         self._stray = np.zeros(self._cells, dtype=np.int32)
         self._ghost = np.zeros(self._cells, dtype=bool)
         self._lost = 0
+        self._surplus = 0
         self._flipped = np.zeros((self._cells, 4), dtype=np.int32)
         self._facing = _facing(task.shape(start))
         self._exempt = np.zeros((self._cells, 4), dtype=bool)
@@ -136,7 +137,7 @@ class Walk:
         self._flipped += sides
         return None
 
-    def advance(self, frame: int, seen: Labels, sides: NDArray[np.bool_]) -> Fault | None:
+    def advance(self, frame: int, seen: Labels, sides: NDArray[np.bool_], sharp: NDArray[np.bool_]) -> Fault | None:
         """Take in one more frame."""
         self._masked &= seen != self.labels
         self._sight(frame, seen)
@@ -151,7 +152,7 @@ class Walk:
                 self._follow(frame, arrived)
                 off = (seen != self.labels) & ~self._masked
         self._last = seen
-        return self._strays(frame, seen, off) or self._sides(frame, seen, sides)
+        return self._strays(frame, seen, off, sharp) or self._sides(frame, seen, sides)
 
     def rests(self, seen: Labels) -> bool:
         """Whether a frame shows the state of the walk, and nothing else."""
@@ -167,6 +168,7 @@ class Walk:
         self._exempt = np.zeros_like(before)
         self._settled = before  # a thing that has just moved may still reach over the side that it came through
         self._lost = 0
+        self._surplus = 0
 
     def _options(self) -> Iterator[_Move]:
         """What each legal action changes, worked out when first needed."""
@@ -251,6 +253,8 @@ class Walk:
             return best
         outside = off.copy()
         outside[option.cells] = False
+        if (outside & (seen != UNCLEAR)).sum() > 1:  # too much else is wrong: no move is read from such a frame
+            return best
         cost = int(wrong.sum() + outside.sum()) * _UNEXPLAINED + len(done.actions)
         return (cost, done) if best is None or cost < best[0] else best
 
@@ -290,7 +294,7 @@ class Walk:
 
     # --- what no action explains
 
-    def _strays(self, frame: int, seen: Labels, off: NDArray[np.bool_]) -> Fault | None:
+    def _strays(self, frame: int, seen: Labels, off: NDArray[np.bool_], sharp: NDArray[np.bool_]) -> Fault | None:
         """Cells that differ from the state though no action is on its way that changes them."""
         moving = self._on_its_way(off)
         stray = off.copy()
@@ -314,7 +318,18 @@ class Walk:
         self._lost = self._lost + 1 if clear and not stray.any() else 0
         if self._lost >= self.pace.patience + self.pace.slowest:
             return Fault(frame + 1 - self._lost, np.flatnonzero(wrong), seen)
+        self._surplus = self._surplus + 1 if self._has_surplus(moving, seen, sharp) else 0
+        if self._surplus >= self.pace.patience:
+            return Fault(frame + 1 - self._surplus, np.flatnonzero(wrong), seen)
         return None
+
+    def _has_surplus(self, moving: NDArray[np.intp], seen: Labels, sharp: NDArray[np.bool_]) -> bool:
+        """Whether the cells of the action on its way clearly show more marks than before it and than after it."""
+        for option in self._known:
+            if option.cells is moving:
+                shown = int(((seen[moving] > 0) & sharp[moving]).sum())
+                return shown > max(int((option.before > 0).sum()), int((option.after > 0).sum()))
+        return False
 
     def _beside_movers(self) -> NDArray[np.bool_]:
         """Cells [N] next to one that holds something an action may change: a mark that has grown may reach into them."""
