@@ -91,7 +91,7 @@ def test_the_package_keeps_the_contract(site: Path, tmp_path: Path) -> None:
         site=site,
     )
     assert result.returncode == 0, result.stdout[-3000:]
-    assert "11 passed" in result.stdout
+    assert "12 passed" in result.stdout
 
 
 def test_the_package_generates_and_solves(site: Path, tmp_path: Path) -> None:

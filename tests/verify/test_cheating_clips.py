@@ -55,7 +55,7 @@ def looks(task: str) -> list[Look]:
 
 
 def judged(task: str, start: Any, look: Look, frames: Canvases) -> Score:
-    return Verifier(registry.load(task).task, start, look, CLIP).score(through_codec(frames, CLIP))
+    return Verifier(registry.load(task).task, start, look, CLIP, NUM_ACTIONS[task]).score(through_codec(frames, CLIP))
 
 
 def code(score: Score) -> str:

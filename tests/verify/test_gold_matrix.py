@@ -44,7 +44,7 @@ def test_gold_scores_1_and_frozen_0(task: str, level: str, clip: str, look: str,
     path = replay(recipe.task, found.start, found.solution.actions)
     frames = drawn(task, path, style, shape)
     data = video.encode(iter(frames), shape)
-    verifier = Verifier(recipe.task, found.start, style, shape)
+    verifier = Verifier(recipe.task, found.start, style, shape, len(path.actions))
     score = verifier.score_video(data)
     assert score.value == 1.0, score.violations
     assert score.solved
@@ -70,7 +70,7 @@ def test_every_choice_of_every_look_reads_back_under_noise(task: str, number: in
     found = puzzle(task, "easy", "square256")
     path = replay(recipe.task, found.start, found.solution.actions)
     canvases, _ = video.decode(video.encode(iter(drawn(task, path, look, shape)), shape))
-    verifier = Verifier(recipe.task, found.start, look, shape)
+    verifier = Verifier(recipe.task, found.start, look, shape, len(path.actions))
     for frames in (canvases, noisy(canvases, np.random.default_rng(number))):
         score = verifier.score(frames)
         assert score.value == 1.0, score.violations
@@ -87,7 +87,7 @@ def gold_clips(task: str) -> list[tuple[Verifier, Canvases]]:
         path = replay(recipe.task, found.start, found.solution.actions)
         for number, look in enumerate(recipe.looks):
             style = variant(recipe, look, number)
-            verifier = Verifier(recipe.task, found.start, style, shape)
+            verifier = Verifier(recipe.task, found.start, style, shape, len(path.actions))
             canvases = through_codec(drawn(task, path, style, shape), shape)
             assert verifier.score(canvases).value == 1.0
             clips.append((verifier, canvases))
@@ -113,7 +113,7 @@ def test_the_clip_of_another_puzzle_is_not_solved(task: str) -> None:
     one, other = (puzzle(task, "easy", "square256", index) for index in (0, 1))
     assert one.digest != other.digest
     frames = drawn(task, replay(recipe.task, other.start, other.solution.actions), look, shape)
-    score = Verifier(recipe.task, one.start, look, shape).score(frames)
+    score = Verifier(recipe.task, one.start, look, shape, len(one.solution.actions)).score(frames)
     assert not score.solved
     assert score.violations[0].code == "BAD_START"
     assert score.value == 0.0
@@ -126,7 +126,7 @@ def test_the_same_puzzle_in_another_look_is_not_taken_for_it(task: str) -> None:
     found = puzzle(task, "easy", "square256")
     path = replay(recipe.task, found.start, found.solution.actions)
     for look, other in itertools.pairwise(looks):
-        assert not Verifier(recipe.task, found.start, look, shape).score(drawn(task, path, other, shape)).solved
+        assert not Verifier(recipe.task, found.start, look, shape, len(path.actions)).score(drawn(task, path, other, shape)).solved
 
 
 def test_layouts_of_this_file_really_differ() -> None:

@@ -57,6 +57,8 @@ class Atlas:
     """[N, 96]: what blur brings into each cell from those around it in the start, beyond its own mirror image."""
     top: Features
     """[N, 96]: what the marks above the lowest one add to each cell's backdrop."""
+    marked: NDArray[np.bool_]
+    """[N]: the backdrop has such a mark, a goal or an endpoint."""
     vacant: NDArray[np.bool_]
     """[N]: no token lies there in the start."""
 
@@ -120,6 +122,7 @@ def atlas(painter: Painter, stacks: Sequence[Sequence[Glyph]], start: Sequence[G
         sides=np.array([sides[backdrop] for backdrop in painter.backdrop]),
         around=_around(painter, start, blur, np.array([means(b + s) for b, s in zip(painter.backdrop, start, strict=True)])),
         top=np.array([means(backdrop) - means(backdrop[:1]) for backdrop in painter.backdrop]),
+        marked=np.array([len(backdrop) > 1 for backdrop in painter.backdrop]),
         vacant=np.array([not stack for stack in start]),
     )  # fmt: skip
 

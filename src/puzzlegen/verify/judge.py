@@ -25,8 +25,8 @@ WORTHLESS = frozenset({
 CODES = WORTHLESS | {"JUMP", "WALL_HIT", "END_STATE", "CROSSING", "BRANCH", "ILLEGAL_PUSH"}
 """All violations that a judge or a task names."""
 
-_OVERPAINTED = 0.4
-"""Share of the cells that change at once when a picture is painted over."""
+_REPAINTED, _OVERPAINTED = 0.4, 0.1
+"""Share of the cells that change at once, or hold marks that no move put there, when a picture is painted over."""
 _MOST_FLICKER = 0.15
 """Share of the frames that may flicker."""
 
@@ -73,15 +73,17 @@ def _code(walk: Walk, fault: Fault) -> str:
         return "GOAL_CHANGED"
     if fault.side or (shown == LAYOUT).any():
         return "LAYOUT_CHANGED"
-    off = labels != walk.labels
-    if off.mean() >= _OVERPAINTED and off.sum() > 4:
-        return "UNPARSED" if (labels[off] == UNCLEAR).all() else "OVERPAINT"
     if task.is_solved(walk.state):
         return "END_STATE"
     state = _read(task, walk.start, board)
-    if state is not None and task.is_solved(state):
-        return "NO_PROCESS"
-    if (shown == UNCLEAR).all():
+    if state is not None:
+        return "NO_PROCESS" if task.is_solved(state) else task.blame(walk.state, board)
+    off = labels != walk.labels
+    if off.mean() >= _REPAINTED and off.sum() > 4:
+        return "UNPARSED" if (labels[off] == UNCLEAR).all() else "OVERPAINT"
+    if ((labels > 0) & (walk.labels == 0)).sum() >= max(3, _OVERPAINTED * len(labels)):
+        return "OVERPAINT"
+    if (shown == UNCLEAR).all() and not walk.labels[fault.cells].any():
         return "LAYOUT_CHANGED"
     return task.blame(walk.state, board)
 

@@ -18,7 +18,7 @@ from puzzlegen.grid import DIRECTIONS, inside, move
 from puzzlegen.replay import board
 from puzzlegen.task import Task
 from puzzlegen.types import Sighting
-from puzzlegen.verify.atlas import UNCLEAR, Atlas, Labels
+from puzzlegen.verify.atlas import GOAL, LAYOUT, UNCLEAR, Atlas, Labels
 
 _UNEXPLAINED = 8
 """What a cell that is not explained weighs against one more action."""
@@ -244,8 +244,11 @@ class Walk:
             early[:] = self.labels
             early[done.cells] = done.after
             late = np.isin(option.cells, option.last) & (shown == early[option.cells])
-            if not (late & wrong).any():
-                return best
+            last = np.isin(option.cells, option.last)
+            marks = int(((shown[last] != 0) & (shown[last] != LAYOUT) & (shown[last] != GOAL)).sum())
+            held = min(int((early[option.cells[last]] > 0).sum()), int((option.after[last] > 0).sum()))
+            if not (late & wrong).any() or marks < held:
+                return best  # nothing is on its way, or what should be is nowhere
             wrong &= ~late
         if self._masked[option.cells].any() or (wrong & (shown != UNCLEAR)).any():
             return best
@@ -296,19 +299,22 @@ class Walk:
 
     def _strays(self, frame: int, seen: Labels, off: NDArray[np.bool_], sharp: NDArray[np.bool_]) -> Fault | None:
         """Cells that differ from the state though no action is on its way that changes them."""
-        moving = self._on_its_way(off)
+        coming = self._on_its_way(off)
         stray = off.copy()
-        stray[moving] = False
-        contrary = stray & (seen != UNCLEAR)
+        limit = np.full(self._cells, self.pace.patience)
+        if coming is not None:
+            shown = seen[coming.cells]
+            fitting = (shown == coming.before) | (shown == coming.after) | (shown == UNCLEAR)
+            stray[coming.cells[fitting]] = False
+            limit[coming.cells] += self.pace.slowest // 2
+        unclear = stray & (seen == UNCLEAR)
+        contrary = stray & ~unclear
+        limit[unclear] *= _UNCLEAR_PATIENCE
+        if unclear.any():
+            limit[unclear & self._beside_movers()] += 3 * self.pace.slowest
         self._stray = np.where(stray, self._stray + 1, 0)
         self._ghost = np.where(stray, self._ghost & stray | (contrary & (seen > 0)), False)
-        unclear = stray & ~contrary
-        if unclear.any():
-            spilled = unclear & self._beside_movers()
-            self._stray[spilled] = 0
-            unclear &= ~spilled
         self.flickers += bool(contrary.any() or stray.sum() > max(1, 0.1 * self._cells))
-        limit = np.where(unclear, _UNCLEAR_PATIENCE * self.pace.patience, self.pace.patience)
         lasting = self._stray >= limit
         if lasting.any():
             longest = int(self._stray[lasting].max())
@@ -316,20 +322,11 @@ class Walk:
         wrong = off & ~stray
         clear = wrong.any() and not (seen[wrong] == UNCLEAR).any()
         self._lost = self._lost + 1 if clear and not stray.any() else 0
-        if self._lost >= self.pace.patience + self.pace.slowest:
-            return Fault(frame + 1 - self._lost, np.flatnonzero(wrong), seen)
-        self._surplus = self._surplus + 1 if self._has_surplus(moving, seen, sharp) else 0
-        if self._surplus >= self.pace.patience:
-            return Fault(frame + 1 - self._surplus, np.flatnonzero(wrong), seen)
+        self._surplus = self._surplus + 1 if coming is not None and _has_surplus(coming, seen, sharp) else 0
+        for count, most in ((self._lost, self.pace.patience + self.pace.slowest), (self._surplus, self.pace.patience)):
+            if count >= most:
+                return Fault(frame + 1 - count, np.flatnonzero(wrong), seen)
         return None
-
-    def _has_surplus(self, moving: NDArray[np.intp], seen: Labels, sharp: NDArray[np.bool_]) -> bool:
-        """Whether the cells of the action on its way clearly show more marks than before it and than after it."""
-        for option in self._known:
-            if option.cells is moving:
-                shown = int(((seen[moving] > 0) & sharp[moving]).sum())
-                return shown > max(int((option.before > 0).sum()), int((option.after > 0).sum()))
-        return False
 
     def _beside_movers(self) -> NDArray[np.bool_]:
         """Cells [N] next to one that holds something an action may change: a mark that has grown may reach into them."""
@@ -338,18 +335,19 @@ class Walk:
             held[option.cells[option.before > 0]] = True
             held[option.cells[option.after > 0]] = True
         near = held[self._facing].any(axis=1)
-        return np.asarray(near | np.append(near, False)[self._facing].any(axis=1))
+        near |= np.append(near, False)[self._facing].any(axis=1)
+        return np.asarray(near & ~self.atlas.marked)
 
-    def _on_its_way(self, off: NDArray[np.bool_]) -> NDArray[np.intp]:
-        """The cells of the legal action that explains most of what differs."""
-        best: NDArray[np.intp] = np.zeros(0, dtype=np.intp)
+    def _on_its_way(self, off: NDArray[np.bool_]) -> _Move | None:
+        """The legal action that explains most of what differs."""
+        best: _Move | None = None
         if not off.any():
             return best
         wanted, most = set(np.flatnonzero(off).tolist()), 0
         for option in self._options():
             explained = len(wanted.intersection(option.cells.tolist()))
             if explained > most:
-                best, most = option.cells, explained
+                best, most = option, explained
                 if most == len(wanted):
                     break
         return best
@@ -396,6 +394,12 @@ class Walk:
         """After the walk has ended: only remember what is shown."""
         self._sight(frame, seen)
         self._last = seen
+
+
+def _has_surplus(coming: _Move, seen: Labels, sharp: NDArray[np.bool_]) -> bool:
+    """Whether the cells of the action on its way clearly show more marks than before it and than after it."""
+    shown = int(((seen[coming.cells] > 0) & sharp[coming.cells]).sum())
+    return shown > max(int((coming.before > 0).sum()), int((coming.after > 0).sum()))
 
 
 def _facing(shape: tuple[int, int]) -> NDArray[np.intp]:
