@@ -7,7 +7,7 @@ and shifted, so that view and tone are searched for and undone in every frame. n
 looked at in every frame. cheat: several actions left out midway, so that the walk ends early.
 
 "setup" is the verifier, which samples of one puzzle share; "find" the search for view and tone in the first frame,
-"follow" the check in every other frame whether the picture has moved; "first" the metrics of the first sample of a
+"follow" the adjusting of the view in later frames; "watch" what is left of reading, "walk" of judging; "first" the metrics of the first sample of a
 puzzle, with its references solved for, "metrics" those of any other one. Numbers are milliseconds, medians of the
 repeats; "all" is the sum without setup and first, "best" the best repeat.
 """
@@ -55,7 +55,6 @@ _PATCHES: tuple[tuple[Any, str, str], ...] = (
     (observer, "classify", "classify"),
     (Tone, "undo", "tone"),
     (observer.Observer, "_find", "find"),
-    (observer.Observer, "_difference", "follow"),
     (observer.Observer, "_follow", "follow"),
     (verifier, "judge", "walk"),
     (judge, "_progress", "progress"),

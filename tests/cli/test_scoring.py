@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from handed_in import LAYOUTS, make_dataset, native, put, rows_of
+from handed_in import LAYOUTS, encoded, make_dataset, native, put, rows_of
 from puzzlegen.cli import scoring
-from puzzlegen.eval import layouts, rewards
+from puzzlegen.eval import layouts
 from puzzlegen.render.motion import pace
 from puzzlegen.render.raster import Painter, fit
 from puzzlegen.render.video import canvas_to_rgb
@@ -36,7 +36,6 @@ def gold(dataset: Path, tmp_path: Path) -> Path:
 
 def test_options_are_those_of_the_library() -> None:
     assert tuple(layouts.LAYOUTS) == scoring._LAYOUTS
-    assert rewards.REWARDS == scoring._REWARDS
     text = called("score", "--help").stdout
     assert all(f"\n  {name} " in text for name in layouts.LAYOUTS)
 
@@ -50,7 +49,7 @@ def test_score_prints_a_table(gold: Path, dataset: Path, tmp_path: Path) -> None
         ["sokoban", "2", "100.0%"],
         ["all", "4", "100.0%"],
     ]
-    assert words[-1] == ["written:", str(tmp_path / "out")]
+    assert lines(done.stdout)[-1] == f"written: {tmp_path / 'out'}; look at {tmp_path / 'out' / 'review.html'}"
     assert "PARTIAL" not in done.stdout
 
 
@@ -66,13 +65,13 @@ def test_missing_and_broken_videos_are_spoken_of(gold: Path, dataset: Path, tmp_
     (gold / first["task"] / first["id"] / "0.mp4").unlink()
     put(gold / second["task"] / second["id"] / "0.mp4", b"")
     done = called("score", gold, "--instances", dataset, "--out", tmp_path / "all")
-    assert "1 videos missing, counted as failures" in done.stdout
-    assert "1 videos unreadable, counted as failures" in done.stdout
+    assert "1 video missing, counted as failures" in done.stdout
+    assert "1 video unreadable, counted as failures" in done.stdout
     done = called("score", gold, "--instances", dataset, "--out", tmp_path / "some", "--allow-missing")
     assert done.returncode == 0
     assert lines(done.stdout)[0] == "*** PARTIAL: 3 of 4 instances, 3 of 4 clips ***"
     done = called("score", gold, "--instances", dataset, "--out", tmp_path / "test", "--split", "test")
-    assert "videos of other splits or tasks, passed over" in done.stdout
+    assert "of other splits or tasks, passed over" in done.stdout
 
 
 def test_layout_split_and_workers_go_through(dataset: Path, tmp_path: Path) -> None:
@@ -93,7 +92,7 @@ def test_layout_split_and_workers_go_through(dataset: Path, tmp_path: Path) -> N
         (["gold", "--task", "mase"], 2, "There is no task 'mase'. Did you mean 'maze'?"),
         (["gold", "--layout", "flat"], 2, "no videos in the layout 'flat'"),
         (["gold", "--layout", "vbr"], 2, "'vbr' is not one of"),
-        (["gold", "--reward", "x"], 2, "'x' is not one of"),
+        (["gold", "--reward", "papper"], 2, "maze: there is no reward 'papper'. Did you mean 'paper'?"),
         (["gold", "--instances", "gold"], 4, "is no complete puzzlegen dataset"),
         (["gold", "--out", "gold"], 4, "is not empty"),
     ],
@@ -127,10 +126,23 @@ def test_explain(gold: Path, dataset: Path, tmp_path: Path) -> None:
     assert (told["solved"], told["actions"], told["violations"]) == (True, row["actions"], [])
 
 
+def test_explain_says_what_a_code_means(gold: Path, dataset: Path, tmp_path: Path) -> None:
+    row = rows_of(dataset, task="maze")[0]
+    still = np.repeat(row.frames()[:1], row["num_frames"], axis=0)
+    encoded(still, tmp_path / "still.mp4", "libx264", "yuv420p", row["fps"])
+    done = called("explain", tmp_path / "still.mp4", "--instances", dataset, "--id", row["id"], "--out",
+                  tmp_path / "why.mp4")  # fmt: skip
+    assert lines(done.stdout)[:2] == [
+        "not solved, reward 0.000, 0 legal moves read",
+        f"NO_PROGRESS at frame {row['num_frames'] - 1}: nothing happens",
+    ]
+
+
 def test_explain_bad_input(gold: Path, dataset: Path, tmp_path: Path) -> None:
     row = rows_of(dataset)[0]
     put(tmp_path / "no.mp4", b"no video")
-    for video, name, code in [("no.mp4", row["id"], 3), ("none.mp4", row["id"], 2), ("no.mp4", "nobody", 2)]:
+    cases = [("no.mp4", row["id"], 3), ("none.mp4", row["id"], 2), ("no.mp4", "nobody", 2), ("", row["id"], 2)]
+    for video, name, code in cases:
         done = called("explain", tmp_path / video, "--instances", dataset, "--id", name, "--out", tmp_path / "why.mp4")
         assert (done.returncode, len(lines(done.stderr))) == (code, 1)
         assert not (tmp_path / "why.mp4").exists()

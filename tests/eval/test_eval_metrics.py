@@ -15,7 +15,9 @@ import samples
 from puzzlegen import registry
 from puzzlegen.errors import SearchLimit
 from puzzlegen.eval.metrics import Metrics, clip_metrics, cost, failed_metrics, precision_recall
+from puzzlegen.eval.shown import states_shown
 from puzzlegen.replay import replay
+from puzzlegen.types import Sighting, Violation
 
 RAIL, START = Rail(), RailState()
 MAZE, SOKOBAN, FLOWFREE = (registry.load(name).task for name in ("maze", "sokoban", "flowfree"))
@@ -26,6 +28,15 @@ RING = """
 # # #
 #  G#
 #####
+"""
+CORNER = """
+#######
+##    #
+# .  ##
+# #   #
+# $   #
+# #  @#
+#######
 """
 ROOM = """
 #######
@@ -98,9 +109,25 @@ def test_what_is_shown_after_a_violation_counts_for_items_and_lenient_success_on
     has(rail("R", "JUMP", (RailState(4),)), sr=False, sr_goal=True, sr_final=True)
 
 
-def test_a_clip_in_which_no_state_was_seen_has_done_nothing() -> None:
-    nothing = replace(score_of(RAIL, START, "", "BAD_START"), seen=())
-    has(clip_metrics(RAIL, START, nothing, "RRRR", 4), sr_goal=False, sr_final=False, f1=0.0, progress=0.0)
+def test_what_is_seen_halfway_between_two_states_of_the_walk_does_not_count() -> None:
+    """Such as a box that arrives before the one that pushes it, or a flicker that was forgiven."""
+    legal = score_of(RAIL, START, "RRRR")
+    halfway = [Sighting(2, RailState(3, lamp=True)), Sighting(2, RailState(0, track=1))]
+    solved = replace(legal, seen=(*legal.seen[:3], *halfway, *legal.seen[3:]))
+    assert clip_metrics(RAIL, START, solved, "RRRR", 4) == rail("RRRR")
+    stopped = replace(score_of(RAIL, START, "RR", "JUMP", [RailState(4)]), frames=(1, 2))
+    assert stopped.violations[0].frame == 3
+    flickered = replace(stopped, seen=(*stopped.seen[:2], Sighting(1, RailState(3)), *stopped.seen[2:]))
+    assert clip_metrics(RAIL, START, flickered, "RRRR", 4) == clip_metrics(RAIL, START, stopped, "RRRR", 4)
+
+
+def test_moves_that_were_read_after_what_is_wrong_began_are_shown_once() -> None:
+    """A second thing appears in frame 1 and is judged when it has lasted; meanwhile the walk goes on."""
+    walked = score_of(RAIL, START, "RRR", "MULTI_AGENT")
+    early = replace(walked, violations=(Violation("MULTI_AGENT", 1),))
+    assert states_shown(RAIL, early) == [RailState(cell) for cell in range(4)]
+    back = replace(early, seen=(*early.seen, Sighting(5, RailState(1))))
+    assert states_shown(RAIL, back) == [*(RailState(cell) for cell in range(4)), RailState(1)]
 
 
 def test_unparsed_clips_have_zeros_but_keep_confidence_and_value() -> None:
@@ -217,6 +244,15 @@ def test_pushes_are_what_sokoban_counts() -> None:
 def test_pushing_too_far_and_back_deviates_by_two_pushes() -> None:
     has(measured(SOKOBAN, ROOM, "RRurrdL"), sr=True, em=False, em_actions=False, sd=2.0, progress=1.0)
     has(measured(SOKOBAN, ROOM, "urrdLdllurR"[:4]), sr=False, progress=0.0)
+
+
+def test_a_stored_solution_of_fewest_moves_but_more_pushes_is_all_the_way_yet_no_exact_match() -> None:
+    start = SOKOBAN.parse(CORNER.strip("\n"))
+    solution = SOKOBAN.solve(start).actions
+    pushes = sum(map(str.isupper, solution))
+    assert pushes > SOKOBAN.distance(start)
+    has(measured(SOKOBAN, CORNER, solution), em_actions=True, em=False, f1=1.0, progress=1.0)
+    assert measured(SOKOBAN, CORNER, solution[:-1])["progress"] == pytest.approx((pushes - 1) / pushes)
 
 
 @settings(max_examples=40, deadline=None)

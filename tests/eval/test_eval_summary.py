@@ -12,13 +12,13 @@ from puzzlegen.eval.intervals import paired_bootstrap, wilson
 from puzzlegen.eval.metrics import failed_metrics
 from puzzlegen.eval.summary import compare, length_bin, summarize, tabulate
 
-PUZZLE = {"sample": 0, "task": "maze", "level": "easy", "num_actions": 5, "look_name": "plain", "split": "test"}
+PUZZLE = {"k": 0, "task": "maze", "level": "easy", "num_actions": 5, "look_name": "plain", "split": "test"}
 SOLVED = {
     **failed_metrics(""), "parsed": True, "sr": True, "sr_goal": True, "sr_final": True, "em": True, "violation": None,
-    "precision": 1.0, "recall": 1.0, "f1": 1.0, "progress": 1.0, "sd": 0.0, "trace": "RR", "value": 1.0,
+    "precision": 1.0, "recall": 1.0, "f1": 1.0, "progress": 1.0, "sd": 0.0, "trace": "RR", "reward": 1.0,
     "confidence": 1.0, "vrbench_pr": 1.0, "vrbench_sr": True, "vrbench_sd": 0.0, "vrbench_em": True,
 }  # fmt: skip
-READ = {**failed_metrics("JUMP"), "parsed": True, "confidence": 0.5, "trace": "R"}
+READ = {**failed_metrics("JUMP"), "reward": 0.0, "parsed": True, "confidence": 0.5, "trace": "R"}
 
 
 def solved(name: str, **columns: Any) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def wrong(name: str, **columns: Any) -> dict[str, Any]:
 
 
 def missing(name: str, **columns: Any) -> dict[str, Any]:
-    return {**PUZZLE, "id": name, **failed_metrics("MISSING"), **columns}
+    return {**PUZZLE, "id": name, **failed_metrics("MISSING"), "reward": 0.0, **columns}
 
 
 def test_missing_clips_are_in_every_denominator() -> None:
@@ -53,8 +53,8 @@ def test_both_ways_to_average_f1() -> None:
 
 
 def test_samples_of_one_puzzle_are_joined_in_their_order() -> None:
-    rows = [solved("a", sample=1), wrong("a", sample=0), wrong("b", sample=2), wrong("b", sample=0)]
-    rows += [solved("b", sample=1), missing("a", sample=2)]
+    rows = [solved("a", k=1), wrong("a", k=0), wrong("b", k=2), wrong("b", k=0)]
+    rows += [solved("b", k=1), missing("a", k=2)]
     table = tabulate(rows)
     assert (table["n"], table["instances"]) == (6, 2)
     assert table["pass_at"] == pytest.approx({"1": 1 / 3, "2": 2 / 3, "3": 1.0})
@@ -63,7 +63,7 @@ def test_samples_of_one_puzzle_are_joined_in_their_order() -> None:
 
 
 def test_k_ends_with_the_fewest_samples() -> None:
-    rows = [solved("a"), wrong("b"), wrong("b", sample=1)]
+    rows = [solved("a"), wrong("b"), wrong("b", k=1)]
     assert list(tabulate(rows)["pass_at"]) == list(tabulate(rows)["maj_at"]) == ["1"]
     assert list(tabulate(rows[1:])["pass_at"]) == ["1", "2"]
 
@@ -101,11 +101,10 @@ def test_summaries_are_plain_json() -> None:
 
 def test_tasks_without_vrbench_columns_do_not_lower_the_others() -> None:
     bare = dict.fromkeys(("vrbench_pr", "vrbench_sr", "vrbench_sd", "vrbench_em"))
-    rows = [solved("a", vrbench_mf=0.5), wrong("b", vrbench_mf=0.0)]
-    rows += [solved("c", task="flowfree", vrbench_mf=1.0, **bare), missing("d", task="flowfree")]
-    assert tabulate(rows)["vrbench"] == {"pr": 0.5, "sr": 0.5, "sd": 0.0, "em": 0.5, "mf": 0.5}
-    assert tabulate(rows[3:])["vrbench"] == {"pr": 0.0, "sr": 0.0, "sd": None, "em": 0.0, "mf": None}  # who can tell
-    assert tabulate(rows[2:])["vrbench"] == {**dict.fromkeys(("pr", "sr", "sd", "em")), "mf": 1.0}
+    rows = [solved("a"), wrong("b"), solved("c", task="flowfree", **bare), missing("d", task="flowfree")]
+    assert tabulate(rows)["vrbench"] == {"pr": 0.5, "sr": 0.5, "sd": 0.0, "em": 0.5}
+    assert tabulate(rows[3:])["vrbench"] == {"pr": 0.0, "sr": 0.0, "sd": None, "em": 0.0}  # who can tell
+    assert tabulate(rows[2:])["vrbench"] == dict.fromkeys(("pr", "sr", "sd", "em"))
 
 
 def test_a_clip_with_two_rows_is_refused() -> None:
@@ -114,7 +113,7 @@ def test_a_clip_with_two_rows_is_refused() -> None:
 
 
 def test_models_are_compared_on_the_puzzles_that_both_have() -> None:
-    ours = [solved("a"), solved("b"), wrong("c"), solved("c", sample=1), solved("x")]
+    ours = [solved("a"), solved("b"), wrong("c"), solved("c", k=1), solved("x")]
     theirs = [wrong("b"), solved("c"), missing("a"), wrong("y"), wrong("z")]
     found = compare(ours, theirs, rng_seed=3)
     assert (found["instances"], found["only_a"], found["only_b"]) == (3, 1, 2)

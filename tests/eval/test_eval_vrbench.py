@@ -10,7 +10,7 @@ from scores_by_hand import Rail, RailState
 
 import samples
 from puzzlegen import registry
-from puzzlegen.eval.vrbench import EPS, mask_fidelity, matched_prefix, mover, vrbench_metrics
+from puzzlegen.eval.vrbench import EPS, matched_prefix, mover, vrbench_metrics
 from puzzlegen.replay import replay
 
 RAIL, START = Rail(), RailState()
@@ -104,19 +104,3 @@ def test_ways_are_compared_at_equal_lengths() -> None:
     finer = np.array([[x, 0.0] for x in np.linspace(0, 1, 7)])
     assert matched_prefix(expected, finer) == 1.0
     assert matched_prefix(expected, bent) == pytest.approx(0.5 + EPS / math.sqrt(2), abs=0.002)
-
-
-def test_fidelity_is_the_share_of_pixels_that_stay_over_every_fifth_frame() -> None:
-    frames = np.full((11, 4, 6, 3), 100, dtype=np.uint8)
-    frames[1:5] = 0  # frames between are not looked at
-    frames[5, :, :3] += 6  # half of the picture, too far
-    frames[10] += 5
-    assert mask_fidelity(frames) == pytest.approx((0.5 + 1.0) / 2)
-    assert mask_fidelity(frames[:5]) == 0.0
-
-
-def test_fidelity_weighs_colors_as_eyes_do() -> None:
-    for channel, step, kept in [(0, 18, True), (0, 19, False), (1, 9, True), (1, 10, False), (2, 48, True)]:
-        frames = np.zeros((6, 2, 2, 3), dtype=np.uint8)
-        frames[5, :, :, channel] = step
-        assert mask_fidelity(frames) == float(kept), (channel, step)

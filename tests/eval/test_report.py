@@ -16,14 +16,16 @@ from stored_rows import stored
 
 from puzzlegen.errors import OutputError
 from puzzlegen.eval import report
+from puzzlegen.eval.codes import MEANINGS
 from puzzlegen.eval.metrics import failed_metrics
-from puzzlegen.eval.pictures import PICTURE_PX, trace_picture, violation_of
+from puzzlegen.eval.pictures import PICTURE_PX, trace_picture
 from puzzlegen.eval.report import in_order, write_review
 from puzzlegen.eval.summary import summarize
 from puzzlegen.render.raster import fit
 from puzzlegen.render.stills import png
 from puzzlegen.replay import replay
-from puzzlegen.types import Sighting, Violation
+from puzzlegen.types import Violation
+from puzzlegen.verify.judge import CODES
 from samples import TASKS
 
 VOID = {"meta", "img", "input", "rect", "circle"}
@@ -70,13 +72,17 @@ class Page(HTMLParser):
 
 def row(number: int, task: str = "maze", level: str = "easy", **columns: Any) -> dict[str, Any]:
     """One judged clip: failed, unless the columns say otherwise."""
-    fixed = {"id": f"{task}-{level}-{number}", "sample": 0, "task": task, "level": level, "split": "test"}
-    fixed |= {"look_name": "paper", "num_actions": 9}
-    return fixed | failed_metrics("JUMP") | {"parsed": True, "violations": [("JUMP", 7, 1, 2)]} | columns
+    fixed = {"id": f"{task}-{level}-{number}", "k": 0, "task": task, "level": level, "split": "test"}
+    fixed |= {"look_name": "paper", "num_actions": 9, "error": None, "reward": 0.0, "parsed": True}
+    return failed_metrics("JUMP") | fixed | {"violations": [fault("JUMP", 7, (1, 2))]} | columns
+
+
+def fault(code: str, frame: int, cell: tuple[int | None, int | None] = (None, None)) -> dict[str, Any]:
+    return {"code": code, "frame": frame, "row": cell[0], "col": cell[1]}
 
 
 def solved(number: int, **columns: Any) -> dict[str, Any]:
-    won = {"sr": True, "sr_goal": True, "sr_final": True, "value": 1.0, "violation": None, "violations": []}
+    won = {"sr": True, "sr_goal": True, "sr_final": True, "reward": 1.0, "violation": None, "violations": []}
     return row(number, **won | {"trace": "RRDD", "num_read": 4} | columns)
 
 
@@ -87,7 +93,7 @@ def written(folder: Path, rows: list[dict[str, Any]], picture: bytes | None = No
 
 def test_every_clip_has_a_card_that_filters_can_find(tmp_path: Path) -> None:
     rows = [row(1), row(2, "sokoban", "two words", sr_goal=True), solved(3), row(4, parsed=False, error="No such file")]
-    rows[1]["violations"] = [("ILLEGAL_PUSH", 3, (0, 4)), ("BOX_COUNT", 9, None, None)]
+    rows[1]["violations"] = [fault("ILLEGAL_PUSH", 3, (0, 4)), fault("BOX_COUNT", 9)]
     page = written(tmp_path, rows)
     cards = {card["data-task"] + "/" + str(card["data-level"]): card for card in map(dict, page.of("article"))}
     assert len(page.articles) == 4
@@ -119,7 +125,7 @@ def test_the_page_needs_nothing_from_elsewhere(tmp_path: Path) -> None:
 def test_names_from_outside_stay_text(tmp_path: Path) -> None:
     plain = written(tmp_path, [row(1), row(2)], DOT)
     rows = [row(1, level=HOSTILE, error=HOSTILE, look_name=HOSTILE, violation=HOSTILE, trace=HOSTILE), row(2)]
-    rows[0] |= {"id": HOSTILE, "task": HOSTILE, "violations": [(HOSTILE, 1, None)]}
+    rows[0] |= {"id": HOSTILE, "task": HOSTILE, "violations": [fault(HOSTILE, 1)]}
     page = written(tmp_path, rows, DOT, title=HOSTILE)
     assert page.count("script") == plain.count("script") == 1
     assert page.count("img") == 2
@@ -144,7 +150,7 @@ def test_numbers_of_the_summary_are_on_the_page(tmp_path: Path) -> None:
 
 
 def test_several_samples_show_pass_at_k(tmp_path: Path) -> None:
-    rows = [solved(1), row(1, sample=1), row(2), row(2, sample=1)]
+    rows = [solved(1), row(1, k=1), row(2), row(2, k=1)]
     page = written(tmp_path, rows)
     assert "pass@k25.0%50.0%" in page.text
     assert "maze-easy-1 #1" in page.text
@@ -175,17 +181,15 @@ def test_pictures_and_clips_are_limited_and_the_page_says_so(tmp_path: Path, mon
     assert all("sokoban" in text for text in page.articles[:4])
 
 
-@pytest.mark.parametrize("summary", [{}, summarize([]), {"overall": {"n": 1}, "tasks": {"maze": None}}])
-def test_numbers_that_are_missing_are_dashes(summary: dict[str, Any], tmp_path: Path) -> None:
-    write_review(tmp_path / "review.html", summary, [{"id": "a"}] if summary else [], lambda row: None)
-    page = Page(tmp_path / "review.html")
+def test_numbers_of_no_clip_are_dashes(tmp_path: Path) -> None:
+    page = written(tmp_path, [])
     assert "\N{EN DASH}solved" in page.text
     assert "No clip has a violation." in page.text
 
 
 def test_a_page_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="Cannot write"):
-        write_review(tmp_path / "absent" / "review.html", {}, [], lambda row: None)
+        write_review(tmp_path / "absent" / "review.html", summarize([]), [], lambda row: None)
 
 
 # --- pictures
@@ -243,31 +247,14 @@ def test_the_cell_of_a_violation_is_outlined(task: str) -> None:
     rows, cols = gold.task.shape(gold.start)
     for cell in ((0, 0), (rows - 1, cols - 1), (1, 2)):
         plain = pixels(trace_picture(gold, []))
-        for violation in (Violation("JUMP", 3, cell), ("JUMP", 3, *cell)):
-            marked = pixels(trace_picture(gold, [], [violation]))
-            changed = np.abs(plain - marked).sum(axis=2) > 60
-            side = plain.shape[0] / (rows + 0.5)
-            ((y, x),) = centers(gold, plain.shape, [cell])
-            assert changed.any() and not changed[y - 2 : y + 3, x - 2 : x + 3].any()
-            middle = [float(places.mean()) for places in np.nonzero(changed)]
-            assert abs(middle[0] - y) < side / 4 and abs(middle[1] - x) < side / 4
+        marked = pixels(trace_picture(gold, [], [Violation("JUMP", 3, cell)]))
+        changed = np.abs(plain - marked).sum(axis=2) > 60
+        side = plain.shape[0] / (rows + 0.5)
+        ((y, x),) = centers(gold, plain.shape, [cell])
+        assert changed.any() and not changed[y - 2 : y + 3, x - 2 : x + 3].any()
+        middle = [float(places.mean()) for places in np.nonzero(changed)]
+        assert abs(middle[0] - y) < side / 4 and abs(middle[1] - x) < side / 4
 
 
-def test_what_no_legal_move_explains_is_a_red_line() -> None:
-    gold = stored("maze")
-    states = replay(gold.task, gold.start, gold["actions"]).states
-    seen = [Sighting(0, states[0]), Sighting(4, states[1]), Sighting(9, states[-1])]
-    found = [Violation("JUMP", 9, states[1].agent)]
-    legal = pixels(trace_picture(gold, gold["actions"][:1], found))
-    stray = pixels(trace_picture(gold, gold["actions"][:1], found, seen))
-    ((y, x),) = centers(gold, stray.shape, [states[-1].agent])
-    red, green, blue = stray[y, x]
-    assert red > 200 and green < 90 and blue < 90
-    assert (np.abs(stray - legal).sum(axis=2) > 60).sum() > 40
-    solved_seen = pixels(trace_picture(gold, gold["actions"][:1], (), seen))
-    assert (solved_seen == pixels(trace_picture(gold, gold["actions"][:1]))).all()
-
-
-def test_both_forms_of_a_violation_are_read() -> None:
-    assert violation_of(("JUMP", 3, (1, 2))) == violation_of(["JUMP", 3, 1, 2]) == Violation("JUMP", 3, (1, 2))
-    assert violation_of(("JUMP", 3, None)) == violation_of(("JUMP", 3, None, None)) == Violation("JUMP", 3)
+def test_meanings_are_there_for_every_code() -> None:
+    assert set(MEANINGS) == CODES | {"MISSING"}

@@ -18,9 +18,11 @@ import pytest
 
 import puzzlegen
 from handed_in import LAYOUTS, encoded, make_dataset, native, picture, put, rows_of
+from puzzlegen import registry
 from puzzlegen.errors import CorruptData, InvalidInput, OutputError, UnknownName
-from puzzlegen.eval import content, rewards, run
+from puzzlegen.eval import content, run
 from puzzlegen.eval.run import Request, score_submission
+from puzzlegen.eval.version import scorer_version
 from puzzlegen.generate.engines import InProcess, LocalPool
 from puzzlegen.shards.reader import Row
 from puzzlegen.types import Score
@@ -95,7 +97,8 @@ def test_what_is_written(gold: Path, dataset: Path, tmp_path: Path) -> None:
     for column in ("id", "task", "level", "split", "look_name", "num_actions"):
         assert first[column] == source[column]
     assert first["path"] == f"{source['task']}/{source['id']}/0.mp4"
-    assert first["scorer_version"] == summary["scorer_version"]
+    assert {row["task"]: row["scorer_version"] for row in table(tmp_path / "out")} == summary["scorer_version"]
+    assert summary["scorer_version"] == {name: scorer_version(registry.load(name).task) for name in ("maze", "sokoban")}
     assert first["error"] is None
     assert first["ms"] > 0
 
@@ -340,43 +343,23 @@ def test_a_second_run_is_refused_while_the_first_works(gold: Path, dataset: Path
 # --- rewards
 
 
-def test_published_rewards() -> None:
-    """By hand, from the formulas of the paper and of its code."""
-
-    class Bare:
-        def __init__(self, **terms: float) -> None:
-            self.terms = terms
-
-        def components(self, states: Any) -> dict[str, float]:
-            return self.terms
-
-    score = Score(
-        value=0.25, solved=False, parts={}, violations=(), confidence=1.0, actions=(), frames=(),
-        seen=(puzzlegen.types.Sighting(0, "s"),),
-    )  # fmt: skip
-    cases: list[tuple[dict[str, float], float, float]] = [
-        ({"conn": 0.5, "wall": 0.5}, 0.25, 0.25),
-        ({"conn": 1.0, "valid": 0.0, "fill": 0.0, "process": 0.0, "endpoints": 0.0}, 0.35, 0.20),
-        ({"conn": 0.0, "valid": 1.0, "fill": 0.0, "process": 0.0, "endpoints": 0.0}, 0.30, 0.50),
-        ({"conn": 0.0, "valid": 0.0, "fill": 1.0, "process": 0.0, "endpoints": 0.0}, 0.20, 0.10),
-        ({"conn": 0.0, "valid": 0.0, "fill": 0.0, "process": 1.0, "endpoints": 1.0}, 0.15, 0.20),
-        ({"state": 0.5, "proc": 1.0, "final": 0.0}, 0.75, 0.70),
-        ({"state": 0.0, "proc": 0.0, "final": 1.0}, 0.0, 0.30),
-    ]
-    for terms, paper, code in cases:
-        task: Any = Bare(**terms)
-        assert rewards.reward_of("paper", task, score) == pytest.approx(paper)
-        assert rewards.reward_of("released-code", task, score) == pytest.approx(code)
-        assert rewards.reward_of("dense", task, score) == 0.25
-        assert rewards.reward_of("sparse", task, score) == 0.0
-    other: Any = Bare(x=1.0)
-    with pytest.raises(InvalidInput, match="No reward 'paper' is known for slide"):
-        rewards.check_reward("paper", other, "s", "slide")
+def test_the_reward_that_was_asked_for_is_in_the_table(gold: Path, dataset: Path, tmp_path: Path) -> None:
+    frozen = rows_of(dataset, task="sokoban")[0]
+    still = np.repeat(frozen.frames()[:1], frozen["num_frames"], axis=0)
+    encoded(still, gold / frozen["task"] / frozen["id"] / "0.mp4", "libx264", "yuv420p", frozen["fps"])
+    summary = scored(gold, dataset, tmp_path / "out", reward="paper")
+    rewards = {row["id"]: (row["reward"], row["value"]) for row in table(tmp_path / "out")}
+    assert rewards.pop(frozen["id"]) == (0.5, 0.0)  # the published one pays for doing nothing
+    assert set(rewards.values()) == {(1.0, 1.0)}
+    assert summary["overall"]["reward"] == pytest.approx(5.5 / 6)
+    weights = {"product": [], "weights": {"state": 0.5, "proc": 0.5}}
+    assert summary["request"]["recipes"]["sokoban"]["reward"] == weights
 
 
-@pytest.mark.parametrize("mode", rewards.REWARDS)
-def test_gold_earns_everything(mode: str, gold: Path, dataset: Path, tmp_path: Path) -> None:
-    assert scored(gold, dataset, tmp_path / "out", reward=mode)["overall"]["reward"] == pytest.approx(1.0)
+def test_an_unknown_reward_is_refused_before_anything_is_written(gold: Path, dataset: Path, tmp_path: Path) -> None:
+    with pytest.raises(UnknownName, match=r"maze: there is no reward 'papper'\. Did you mean 'paper'"):
+        scored(gold, dataset, tmp_path / "out", reward="papper")
+    assert not (tmp_path / "out").exists()
 
 
 # --- in one call

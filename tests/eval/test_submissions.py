@@ -143,6 +143,7 @@ def test_no_such_folder_or_layout(dataset: Path, tmp_path: Path) -> None:
         ("native", "maze/ID/first.mp4"),
         ("native", "sokoban/ID/0.mp4"),  # a maze
         ("flat", "ID.mp4"),
+        ("flat", "7.mp4"),
         ("flat", "ID__sx.mp4"),
         ("vbvr", "test/maze/clip.mp4"),
     ],

@@ -11,7 +11,6 @@ import click
 from puzzlegen.errors import InvalidInput, PuzzlegenError, UnknownName
 
 _LAYOUTS = ("native", "flat", "vbvr", "vrbench", "proar", "videorlvr", "vbvr-rl", "parquet", "table")
-_REWARDS = ("dense", "sparse", "paper", "released-code")
 _PATH = click.Path(path_type=Path)
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
 _WORKERS = click.option(
@@ -24,12 +23,16 @@ _WORKERS = click.option(
 @click.option("--instances", type=_PATH, required=True, help="Folder of the dataset whose puzzles the videos solve.")
 @click.option("--out", type=_PATH, required=True, help="Folder for scores.parquet, summary.json and review.html.")
 @_WORKERS
-@click.option("--layout", type=click.Choice(_LAYOUTS), default="native", show_default=True, help="See below.")
+@click.option("--layout", type=click.Choice(_LAYOUTS), default="native", show_default=True, help="See above.")
 @click.option("--split", help="Score only this split of the dataset.")
 @click.option("--task", "tasks", multiple=True, help="Score only this task; repeatable. All by default.")
 @click.option("--allow-missing", is_flag=True, help="Leave puzzles without a video out; labels the result PARTIAL.")
 @click.option(
-    "--reward", type=click.Choice(_REWARDS), default="dense", show_default=True, help="What the column reward holds."
+    "--reward",
+    default="dense",
+    show_default=True,
+    metavar="NAME",
+    help="What the column reward holds: dense, sparse, or one of the recipe's published ones, such as paper.",
 )
 @_JSON
 def score_command(
@@ -41,6 +44,10 @@ def score_command(
     The puzzles come from the dataset, never from the pixels; videos may have any size, length and codec. A puzzle
     without a video, and a video that cannot be read, is a failure and stays in every denominator. The same command
     on the same folder goes on where it stopped.
+
+    The table it prints: "solved" counts clips whose every step is legal and whose end is the solution, "touched" those
+    that show a solved state at any time, however they came there; "F1" compares with the nearest best solution,
+    "reward" is what a trainer would be paid, "read" the share that could be read. OUT/review.html shows each clip.
 
     \b
     puzzlegen score outputs --instances data --out scores -j 2
@@ -78,7 +85,7 @@ def score_command(
         click.echo(json.dumps({"out": str(out), **summary}, indent=2))
         return
     _print_summary(summary)
-    click.echo(f"written: {out}")
+    click.echo(f"written: {out}; look at {out / 'review.html'}")
 
 
 def _print_summary(summary: dict[str, Any]) -> None:
@@ -99,32 +106,35 @@ def _print_summary(summary: dict[str, Any]) -> None:
         "missing": "missing" + (", left out" if summary["partial"] else ", counted as failures"),
         "unreadable": "unreadable, counted as failures",
         "passed_over": "of other splits or tasks, passed over",
+        "internal_errors": "met a bug of ours: see the column error of scores.parquet",
     }
     for name, text in notes.items():
         if counts[name]:
-            click.echo(f"{counts[name]} videos {text}")
-    if counts["internal_errors"]:
-        click.echo(f"{counts['internal_errors']} videos met a bug of ours: see the column error of scores.parquet")
+            click.echo(f"{counts[name]} video{'s' * (counts[name] > 1)} {text}")
 
 
 @click.command("explain")
 @click.argument("video", type=_PATH, metavar="VIDEO")
 @click.option("--instances", type=_PATH, required=True, help="Folder of the dataset.")
-@click.option("--id", "clip_id", required=True, help="The puzzle that the video should solve.")
+@click.option("--id", "clip_id", required=True, help="The puzzle that the video should solve: column id.")
 @click.option("--out", type=_PATH, required=True, help="The .mp4 to write.")
 @_JSON
 def explain_command(video: Path, instances: Path, clip_id: str, out: Path, as_json: bool) -> None:
     """Judge one VIDEO and draw what was read and what is wrong over its frames.
 
+    The left half of what is written shows the video, the right half the puzzle after the legal moves read so far; red
+    marks the cell of a violation from the frame on at which it begins.
+
     \b
     puzzlegen explain 0.mp4 --instances data --id maze-medium-0-000000 --out why.mp4
     """
+    from puzzlegen.eval.codes import MEANINGS
     from puzzlegen.eval.content import require_limits
     from puzzlegen.eval.overlay import explain
     from puzzlegen.shards.reader import ShardDataset
 
     if not video.is_file():
-        raise InvalidInput(f"{video}: there is no such file.")
+        raise InvalidInput(f"{video}: {'is a folder; give one video' if video.is_dir() else 'there is no such file'}.")
     try:
         row = ShardDataset(instances).find(clip_id)
     except UnknownName as error:  # which would name all clips
@@ -141,7 +151,7 @@ def explain_command(video: Path, instances: Path, clip_id: str, out: Path, as_js
     click.echo(f"{'solved' if score.solved else 'not solved'}, reward {score.value:.3f}, "
                f"{len(score.actions)} legal moves read")  # fmt: skip
     for code, frame, cell in score.violations:
-        click.echo(f"{code} at frame {frame}" + (f", cell {cell}" if cell else ""))
+        click.echo(f"{code} at frame {frame}" + (f", cell {cell}" if cell else "") + f": {MEANINGS.get(code, '')}")
     click.echo(f"written: {out}")
 
 
@@ -155,7 +165,8 @@ def selftest_command(recipes: tuple[str, ...], num: int, workers: int, seed: int
     """Test the judge: every honest clip must be accepted, every cheating clip refused.
 
     Puzzles are drawn, solved and filmed; then each is cheated on in every way that its task knows, half of the cheats
-    blurred, shifted or compressed besides. Exits with 1 if any verdict is wrong.
+    blurred, shifted or compressed besides. "above ceiling" counts cheats that are refused but earn more than the legal
+    moves before them. Exits with 1 if any verdict is wrong.
 
     \b
     puzzlegen selftest --recipe maze --num 10 -j 2

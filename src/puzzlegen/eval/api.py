@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from puzzlegen import registry
 from puzzlegen.errors import InvalidInput
 from puzzlegen.eval import content
-from puzzlegen.eval.rewards import check_reward, with_reward
+from puzzlegen.eval.rewards import require_reward, reward_of
 from puzzlegen.shards.reader import Row
 from puzzlegen.types import Score
 from puzzlegen.verify.verifier import Verifier
@@ -27,14 +29,14 @@ def score(clip: Any, row: Row, *, reward: str = "dense") -> Score[Any]:
             (an array or a sequence of pictures); or the bytes of a video; or the path of a video or of a folder of
             PNG or JPEG frames.
         row: the puzzle, from a `ShardDataset`.
-        reward: what `Score.value` is: "dense", "sparse", "paper" or "released-code" (see `eval.rewards`).
+        reward: what `Score.value` is: "dense", "sparse" or one of the recipe's [rewards], such as "paper".
 
     Raises:
-        InvalidInput: frames of another type or shape, no such file, no such reward.
+        InvalidInput: frames of another type or shape, no such file, no such reward (UnknownName).
         CorruptData: a video that cannot be decoded.
     """
-    check_reward(reward, row.task, row.start, row["task"])
-    verifier = verifier_of(row)
+    recipe, verifier = registry.load(row["task"]), verifier_of(row)
+    require_reward(reward, recipe, verifier.start)
     if isinstance(clip, (bytes, bytearray, memoryview)):
         judged = content.judge(content.of_bytes(bytes(clip)), verifier)
     elif isinstance(clip, (str, Path)):
@@ -43,7 +45,7 @@ def score(clip: Any, row: Row, *, reward: str = "dense") -> Score[Any]:
         judged = content.judge(content.of_path(Path(clip)), verifier)
     else:
         judged = verifier.score_frames(as_rgb(clip))
-    return with_reward(reward, row.task, judged)
+    return dataclasses.replace(judged, value=reward_of(reward, recipe, judged))
 
 
 def verifier_of(row: Row) -> Verifier:

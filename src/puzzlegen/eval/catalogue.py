@@ -10,8 +10,6 @@ from typing import NamedTuple
 from puzzlegen.errors import InvalidInput, UnknownName
 from puzzlegen.shards.reader import ShardDataset
 
-_COLUMNS = ("id", "task", "level", "split", "look_name", "num_actions")
-
 
 class Entry(NamedTuple):
     """What is known of an instance without reading its puzzle."""
@@ -25,6 +23,10 @@ class Entry(NamedTuple):
     look_name: str
     num_actions: int
     """Of the stored solution."""
+
+
+FACTS = Entry._fields[1:]
+"""Columns of the dataset that are known of an instance."""
 
 
 class Catalogue:
@@ -45,7 +47,7 @@ class Catalogue:
         """
         self.folder = folder
         dataset = ShardDataset(folder)
-        columns = [dataset.column(name) for name in _COLUMNS]
+        columns = [dataset.column(name) for name in FACTS]
         entries = [Entry(place, *facts) for place, facts in enumerate(zip(*columns, strict=True))]
         for kind, value, known in [("split", split, "split"), *(("task", task, "task") for task in tasks)]:
             names = sorted({getattr(entry, known) for entry in entries})

@@ -90,6 +90,8 @@ def require_limits(data: bytes) -> None:
         raise CorruptData("the video is empty")
     try:
         with av.open(io.BytesIO(data), "r", options=_CONTAINERS) as container:
+            if not container.streams.video:
+                raise CorruptData("the file holds no video")
             stream = container.streams.video[0]
             if stream.codec_context is None:
                 raise CorruptData("the video's codec is unknown")
@@ -99,8 +101,8 @@ def require_limits(data: bytes) -> None:
             _require_size(width, height, 1)
             for number, _ in enumerate(packet for packet in container.demux(stream) if packet.size):
                 _require_size(width, height, number + 1)
-    except (av.FFmpegError, IndexError, ValueError) as error:
-        raise CorruptData(f"the video cannot be opened: {error}") from error
+    except (av.FFmpegError, ValueError) as error:
+        raise CorruptData(f"the video cannot be opened: {_plain(error)}") from error
 
 
 def _require_size(width: int, height: int, num_frames: int) -> None:
@@ -150,7 +152,12 @@ def _picture(name: str, data: bytes, num_frames: int) -> NDArray[np.uint8]:
             frame = next(container.decode(video=0))
             return np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8)
     except (av.FFmpegError, IndexError, ValueError, StopIteration) as error:
-        raise CorruptData(f"picture {name} cannot be decoded: {error}") from error
+        raise CorruptData(f"picture {name} cannot be decoded: {_plain(error)}") from error
+
+
+def _plain(error: Exception) -> str:
+    """What went wrong, without numbers and names that mean nothing to a user."""
+    return getattr(error, "strerror", None) or str(error)
 
 
 @functools.lru_cache(maxsize=1)

@@ -45,7 +45,8 @@ class Video:
 class Layout(NamedTuple):
     """A way to lay out videos."""
 
-    read: Callable[[Path, Catalogue], Iterable[Video]]
+    read: Callable[[Path, Catalogue], Iterable[Video | Path]]
+    """Gives every video; the path alone of one that is misplaced."""
     pattern: str
     """How it looks, for help and errors."""
 
@@ -57,61 +58,47 @@ def some(names: Iterable[object]) -> str:
     return ", ".join(listed[:_SHOWN]) + more
 
 
-def _native(root: Path, catalogue: Catalogue) -> Iterator[Video]:
-    stray = []
+def _native(root: Path, catalogue: Catalogue) -> Iterator[Video | Path]:
     for task in _folders(root):
         for instance in _folders(task):
             for file in _clips(instance):
                 k, known = _whole(_stem(file)), instance.name in catalogue
                 if k is None or (known and catalogue[instance.name].task != task.name):
-                    stray.append(file.relative_to(root))
+                    yield file
                 else:
                     yield Video(_name(root, file), instance.name if known else None, k, file)
-        stray += [file.relative_to(root) for file in _clips(task) if file.is_file()]
-    stray += [file.relative_to(root) for file in _clips(root) if file.is_file()]
-    _refuse_stray(root, stray, "native")
+        yield from (file for file in _clips(task) if file.is_file())
+    yield from (file for file in _clips(root) if file.is_file())
 
 
-def _flat(root: Path, catalogue: Catalogue) -> Iterator[Video]:
-    stray = []
+def _flat(root: Path, catalogue: Catalogue) -> Iterator[Video | Path]:
     for file in _clips(root):
         name, separator, sample = _stem(file).rpartition("__s")
-        k = _whole(sample)
-        if not separator or k is None:
-            stray.append(file.name)
-        else:
-            yield Video(file.name, catalogue.named(name), k, file)
-    _refuse_stray(root, stray, "flat")
+        k = _whole(sample) if separator else None
+        yield file if k is None else Video(file.name, catalogue.named(name), k, file)
 
 
-def _vbvr(root: Path, catalogue: Catalogue) -> Iterator[Video]:
-    stray = []
+def _vbvr(root: Path, catalogue: Catalogue) -> Iterator[Video | Path]:
     for split in _folders(root):
         for task in _folders(split):
             for file in _clips(task):
                 number = _whole(_stem(file))
                 if number is None:
-                    stray.append(file.relative_to(root))
+                    yield file
                 else:
                     found = catalogue.at(number, split=split.name, task=task.name)
                     yield Video(_name(root, file), found, 0, file)
-    _refuse_stray(root, stray, "vbvr")
 
 
-def _vrbench(root: Path, catalogue: Catalogue) -> Iterator[Video]:
+def _vrbench(root: Path, catalogue: Catalogue) -> Iterator[Video | Path]:
     if len(catalogue.tasks) > 1:
         raise InvalidInput(
             f"The layout 'vrbench' holds one task, the dataset {', '.join(catalogue.tasks)}. Use --task."
         )
-    stray = []
     for file in _clips(root):
         level, _, digits = _stem(file).rpartition("_")
-        number = _whole(digits)
-        if not level or number is None:
-            stray.append(file.name)
-        else:
-            yield Video(file.name, catalogue.at(number, level=level), 0, file)
-    _refuse_stray(root, stray, "vrbench")
+        number = _whole(digits) if level else None
+        yield file if number is None else Video(file.name, catalogue.at(number, level=level), 0, file)
 
 
 def _proar(root: Path, catalogue: Catalogue) -> Iterator[Video]:
@@ -241,11 +228,6 @@ def _resolve(name: str, catalogue: Catalogue) -> str | None:
     """An id, or a number among the chosen rows; no id of ours is a bare number."""
     number = _whole(name)
     return catalogue.named(name) if number is None else catalogue.at(number)
-
-
-def _refuse_stray(root: Path, stray: list[Any], layout: str) -> None:
-    if stray:
-        raise InvalidInput(f"{root}: not laid out as {LAYOUTS[layout].pattern}: {some(stray)}. See --layout.")
 
 
 def _named_in(table: Path, line: int, path: str) -> Path:

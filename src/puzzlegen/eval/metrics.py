@@ -10,7 +10,7 @@ The columns, the same for every clip, in this order:
 | `em` | exact match: `sr`, and no solution takes fewer counted actions (see `cost`) |
 | `em_actions` | `sr`, and no more actions of any kind than the stored solution has |
 | `precision`, `recall`, `f1` | of `task.items` against the nearest of `task.references`; 0/0 is 0 |
-| `progress` | share of the distance that was covered before the walk left all optimal ways |
+| `progress` | share of the way that the walk went before it left all optimal ways and the stored solution |
 | `sd` | step deviation (cost - optimum) / optimum; None unless `sr` |
 | `num_read`, `trace` | number of the legal actions read, and they as one line |
 | `value`, `confidence` | the dense reward, and the judge's trust in its verdict |
@@ -28,15 +28,13 @@ from collections.abc import Hashable, Sequence
 from typing import Any
 
 from puzzlegen.errors import SearchLimit
+from puzzlegen.eval.shown import UNPARSED, states_shown, was_read
 from puzzlegen.eval.vrbench import vrbench_metrics
 from puzzlegen.replay import replay
 from puzzlegen.task import Task
 from puzzlegen.types import Score
 
 Metrics = dict[str, float | bool | int | str | None]
-
-UNPARSED = "UNPARSED"
-"""The judge's code for a clip that it could not read."""
 
 
 def clip_metrics(
@@ -51,24 +49,24 @@ def clip_metrics(
         reference_actions: the stored solution; stands in where the solver reaches its limit.
         num_actions: fewest actions that solve the puzzle (the stored solution's length).
     """
-    if any(violation.code == UNPARSED for violation in score.violations):
+    if not was_read(score):
         return failed_metrics(UNPARSED) | {"value": score.value, "confidence": score.confidence}
     walk = replay(task, start, score.actions).states
-    shown = [sighting.state for sighting in score.seen] or [start]
+    shown, seen = states_shown(task, score), [sighting.state for sighting in score.seen]
     far = _distances(task, walk)
     excess = _excess(task, start, walk, far, reference_actions) if score.solved else None
     precision, recall, f1 = agreement(task, start, shown, reference_actions)
     return {
         "parsed": True,
         "sr": score.solved,
-        "sr_goal": any(task.is_solved(state) for state in shown),
-        "sr_final": task.is_solved(shown[-1]),
+        "sr_goal": any(map(task.is_solved, seen)),
+        "sr_final": task.is_solved(seen[-1]),
         "em": excess is not None and excess <= 0,
         "em_actions": score.solved and len(score.actions) <= num_actions,
         "precision": precision,
         "recall": recall,
         "f1": f1,
-        "progress": _progress(task, walk, far, score.actions, reference_actions),
+        "progress": _progress(task, walk, far, replay(task, start, reference_actions).states),
         "sd": excess,
         "num_read": len(score.actions),
         "trace": task.line(score.actions),
@@ -168,25 +166,27 @@ def _excess(
 
 
 def _progress(
-    task: Task[Any, Any],
-    walk: Sequence[Any],
-    far: Sequence[int | None] | None,
-    actions: Sequence[str],
-    reference_actions: Sequence[str],
+    task: Task[Any, Any], walk: Sequence[Any], far: Sequence[int | None] | None, reference: Sequence[Any]
 ) -> float:
-    """Longest common prefix of a legal walk with an optimal way, in proportion to that way, in [0, 1].
+    """Longest common prefix of a legal walk with an optimal way or the stored solution, as a share of that, in [0, 1].
 
     No optimal way needs to be listed: an action stays on one exactly if the distance falls, or if it stays the same and
-    the action is free (see `cost`). Where the solver gives up, the only optimal way that is known is the stored one.
+    the action is free (see `cost`). The stored solution is looked at besides where it does more than an optimal one,
+    since then it is best by another measure (fewest moves), and alone where the solver gives up.
     """
-    if far is None:
-        same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(actions, reference_actions, strict=False))
-        return sum(1 for _ in same) / max(1, len(reference_actions))
-    if not far[0]:
-        return 0.0
+    done, wanted = _deeds(task, walk), _deeds(task, reference)
+    same = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(done, wanted, strict=False)))
+    along = same / max(1, len(wanted))
+    if not far or not far[0]:
+        return along
     left = far[0]
     for number, after in enumerate(far[1:]):
         if after is None or after > left or (after == left and _does(task, walk[number], walk[number + 1])):
             break
         left = after
-    return 1 - left / far[0]
+    return max(along if len(wanted) > far[0] else 0.0, 1 - left / far[0])
+
+
+def _deeds(task: Task[Any, Any], states: Sequence[Any]) -> list[Counter[Hashable]]:
+    """What each action of a walk does that `items` counts, those left out that do nothing."""
+    return [done for pair in itertools.pairwise(states) if (done := task.items(pair)).total()]

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from puzzlegen.errors import InvalidInput
+from puzzlegen.eval.api import verifier_of
 from puzzlegen.eval.codes import MEANINGS
 from puzzlegen.eval.pictures import RED, Board, Box, outline
 from puzzlegen.render import video as videos
@@ -25,7 +26,6 @@ from puzzlegen.replay import replay
 from puzzlegen.shards.reader import Row
 from puzzlegen.shards.writer import atomic
 from puzzlegen.types import Score, Violation
-from puzzlegen.verify.verifier import Verifier
 
 Frame = NDArray[np.uint8]  # [H, W, 3] RGB
 View = tuple[float, float, float, float]
@@ -66,7 +66,7 @@ def explain(video: bytes, row: Row, out: Path) -> Score[Any]:
     """
     if out.suffix != ".mp4":
         raise InvalidInput(f"{out}: the name of an explained video must end in .mp4.")
-    score: Score[Any] = Verifier(row.task, row.start, row.look, row.clip, row["num_actions"]).score_video(video)
+    score: Score[Any] = verifier_of(row).score_video(video)
     fps, pictures = videos.open_planes(video)
     fps = min(max(1, fps), _FASTEST)
     num_frames = sum(1 for _ in pictures)

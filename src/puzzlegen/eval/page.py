@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from puzzlegen.eval.codes import MEANINGS
-from puzzlegen.eval.pictures import violation_of
+from puzzlegen.eval.records import violations_of
 from puzzlegen.types import Violation
 
 Row = Mapping[str, Any]
@@ -38,30 +38,18 @@ def whole(
     num_pictures: int,
 ) -> str:
     """The page. `listed` are the rows of the cards, `num_clips` counts all rows."""
-    overall = _table_of(summary.get("overall"))
-    tasks: dict[str, Table] = {str(name): _table_of(table) for name, table in _table_of(summary.get("tasks")).items()}
+    overall, tasks = summary["overall"], summary["tasks"]
     return string.Template(_TEMPLATE.read_text("utf-8")).substitute(
         title=escape(title),
-        about=escape(_about(overall, tasks, num_clips)),
+        about=escape(", ".join([_count(num_clips, "clip"), _count(overall["instances"], "puzzle"), *tasks])),
         tiles="".join(_tiles(overall)),
         tables="".join(_tables(overall, tasks)),
-        violations=_histogram(_table_of(overall.get("violations")), overall.get("n") or num_clips),
+        violations=_histogram(overall["violations"], num_clips),
         filters="".join(_filters(listed)),
         shown=escape(_shown(num_clips, len(cards), num_pictures)),
         count=len(cards),
         cards="\n".join(cards),
     )
-
-
-def _table_of(value: Any) -> dict[str, Any]:
-    return dict(value) if isinstance(value, Mapping) else {}
-
-
-def _about(overall: Table, tasks: Table, num_clips: int) -> str:
-    parts = [_count(overall.get("n", num_clips), "clip")]
-    if overall.get("instances") is not None:
-        parts.append(_count(overall["instances"], "puzzle"))
-    return ", ".join([*parts, *map(str, tasks)])
 
 
 def _shown(num_clips: int, num_listed: int, num_pictures: int) -> str:
@@ -88,23 +76,21 @@ def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def _interval(table: Table, name: str) -> tuple[float, float] | None:
-    found = table.get(f"{name}_interval")
-    return (float(found[0]), float(found[1])) if found else None
-
-
 def _tiles(overall: Table) -> Iterable[str]:
     """The overall numbers, each with a few words below."""
-    interval = _interval(overall, "sr")
-    between = f"95%: {percent(interval[0])} to {percent(interval[1])}" if interval else ""
-    yield _tile("solved", percent(overall.get("sr")), between, "main")
-    yield _tile("touches goal", percent(overall.get("sr_goal")), "at any time, by any steps")
-    yield _tile("ends solved", percent(overall.get("sr_final")), "last frame alone")
-    yield _tile("could be read", percent(overall.get("parse_rate")), "the others count as failures")
-    means = overall.get("f1_of_means")
-    yield _tile("F1", decimal(overall.get("f1")), f"of means: {decimal(means)}")
-    yield _tile("progress", decimal(overall.get("progress")), "of the way, by legal moves")
-    yield _tile("reward", decimal(overall.get("reward")), "mean over all clips")
+    yield _tile("solved", percent(overall["sr"]), f"95%: {_between(overall)}", "main")
+    yield _tile("touches goal", percent(overall["sr_goal"]), "at any time, by any steps")
+    yield _tile("ends solved", percent(overall["sr_final"]), "last frame alone")
+    yield _tile("could be read", percent(overall["parse_rate"]), "the others count as failures")
+    yield _tile("F1", decimal(overall["f1"]), f"of means: {decimal(overall['f1_of_means'])}")
+    yield _tile("progress", decimal(overall["progress"]), "of the way, by legal moves")
+    yield _tile("reward", decimal(overall["reward"]), "mean over all clips")
+
+
+def _between(table: Table) -> str:
+    """The interval of the success rate."""
+    low, high = table["sr_interval"]
+    return f"{percent(low)} to {percent(high)}"
 
 
 def _tile(name: str, value: str, note: str, kind: str = "") -> str:
@@ -117,13 +103,13 @@ def _tables(overall: Table, tasks: dict[str, Table]) -> Iterable[str]:
         yield _numbers("task", tasks | ({"all": overall} if len(tasks) > 1 else {}))
     for name, title in _BREAKDOWNS.items():
         groups = {
-            f"{task}, {key}" if len(tasks) > 1 else str(key): _table_of(table)
-            for task, whole_table in (tasks or {"": overall}).items()
-            for key, table in _table_of(whole_table.get(name)).items()
+            f"{task}, {key}" if len(tasks) > 1 else key: table
+            for task, own in tasks.items()
+            for key, table in own[name].items()
         }
         if groups:
             yield _numbers(title, groups)
-    if len(_table_of(overall.get("pass_at"))) > 1:
+    if len(overall["pass_at"]) > 1:
         yield _samples(overall)
 
 
@@ -134,20 +120,20 @@ def _numbers(title: str, groups: Mapping[str, Table]) -> str:
 
 
 def _cells(table: Table) -> Iterable[str]:
-    yield f"{table.get('n', 0):,}"
-    yield percent(table.get("parse_rate"))
-    yield _bar(table) + percent(table.get("sr"))
-    yield from (percent(table.get(name)) for name in _SHARES)
-    yield from (decimal(table.get(name)) for name in _MEANS)
-    yield _NONE if table.get("sd") is None else f"{percent(table['sd'])} ({table.get('sd_count', 0)})"
-    yield decimal(table.get("reward"))
+    yield f"{table['n']:,}"
+    yield percent(table["parse_rate"])
+    yield _bar(table) + percent(table["sr"])
+    yield from (percent(table[name]) for name in _SHARES)
+    yield from (decimal(table[name]) for name in _MEANS)
+    yield _NONE if table["sd"] is None else f"{percent(table['sd'])} ({table['sd_count']})"
+    yield decimal(table["reward"])
 
 
 def _samples(overall: Table) -> str:
     """pass@k and its kin."""
     kinds = {"pass@k": "pass_at", "maj@k": "maj_at", "best@k (oracle)": "best_at"}
-    ks = list(_table_of(overall.get("pass_at")))
-    lines = ([name, *(percent(_table_of(overall.get(key)).get(k)) for k in ks)] for name, key in kinds.items())
+    ks = list(overall["pass_at"])
+    lines = ([name, *(percent(overall[key][k]) for k in ks)] for name, key in kinds.items())
     return _grid(["samples k", *ks], lines)
 
 
@@ -163,16 +149,13 @@ def _grid(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
 
 def _bar(table: Table) -> str:
     """A success rate as a mark on its interval."""
-    rate, interval = table.get("sr"), _interval(table, "sr")
-    if rate is None or interval is None:
-        return ""
-    low, high = (100 * end for end in interval)
-    label = f"{percent(interval[0])} to {percent(interval[1])}"
+    low, point, high = (100 * share for share in (table["sr_interval"][0], table["sr"], table["sr_interval"][1]))
+    label = _between(table)
     return (
         f'<svg class="bar" viewBox="-1 0 102 12" role="img" aria-label="{label}"><title>{label}</title>'
         f'<rect class="rail" y="5" width="100" height="2"/>'
         f'<rect class="span" x="{low:.1f}" y="3.5" width="{max(0.5, high - low):.1f}" height="5" rx="2.5"/>'
-        f'<circle class="point" cx="{100 * rate:.1f}" cy="6" r="3.5"/></svg>'
+        f'<circle class="point" cx="{point:.1f}" cy="6" r="3.5"/></svg>'
     )
 
 
@@ -196,40 +179,24 @@ def _histogram(violations: Table, num_clips: int) -> str:
 # --- clips
 
 
-def sample_of(row: Row) -> int | None:
-    """The number of a clip among those of its puzzle."""
-    number = row.get("sample", row.get("k"))
-    return None if number is None else int(number)
-
-
 def disagreements(row: Row) -> list[str]:
     """The laxer measures that judge this clip otherwise."""
-    return [
-        name for name in ("sr_goal", "sr_final") if row.get(name) is not None and bool(row[name]) != bool(row.get("sr"))
-    ]
+    return [name for name in ("sr_goal", "sr_final") if row[name] != row["sr"]]
 
 
 def verdict(row: Row) -> str:
     """One of the keys of the verdicts: solved, failed, unread."""
-    if row.get("sr"):
+    if row["sr"]:
         return "solved"
-    return "failed" if row.get("parsed", True) else "unread"
-
-
-def violations_of(row: Row) -> list[Violation]:
-    """All that are known, the first fatal one first; of a row without places, the code alone at frame -1."""
-    found = row.get("violations")
-    if found:
-        return [violation_of(violation) for violation in found]
-    return [Violation(str(row["violation"]), -1)] if row.get("violation") else []
+    return "failed" if row["parsed"] else "unread"
 
 
 def _filters(rows: Iterable[Row]) -> Iterable[str]:
     """A choice for each thing that clips can be filtered by."""
     values: dict[str, set[str]] = {name: set() for name in _FILTERS}
     for row in rows:
-        values["task"].add(str(row.get("task", "")))
-        values["level"].add(str(row.get("level", "")))
+        values["task"].add(row["task"])
+        values["level"].add(row["level"])
         values["code"].update(violation.code for violation in violations_of(row))
     options = {name: [(value, value) for value in sorted(found)] for name, found in values.items()}
     options["verdict"] = [*((name, text) for name, text in _VERDICTS.items()), ("disputed", "measures differ")]
@@ -240,43 +207,39 @@ def _filters(rows: Iterable[Row]) -> Iterable[str]:
 
 def card(row: Row, picture: bytes | None) -> str:
     """One clip."""
-    found, disputed, number = violations_of(row), disagreements(row), sample_of(row)
+    found, disputed = violations_of(row), disagreements(row)
     kinds = [verdict(row), *(["disputed"] if disputed else [])]
-    name = escape(str(row.get("id", "")))
-    attributes = {"task": row.get("task", ""), "level": row.get("level", ""), "verdict": " ".join(kinds)}
+    name = escape(row["id"])
+    attributes = {"task": row["task"], "level": row["level"], "verdict": " ".join(kinds)}
     attributes |= {"code": " ".join(violation.code for violation in found)}
-    data = " ".join(f'data-{key}="{escape(str(value))}"' for key, value in attributes.items())
+    data = " ".join(f'data-{key}="{escape(value)}"' for key, value in attributes.items())
     badges = [f'<span class="badge {kinds[0]}">{_VERDICTS[kinds[0]]}</span>']
-    negation = "not: " if row.get("sr") else ""
+    negation = "not: " if row["sr"] else ""
     badges += [f'<span class="badge disputed">{negation}{_SHARES[other]}</span>' for other in disputed]
-    lines = [_fault(fault if kinds[0] != "unread" else Violation(fault.code, -1)) for fault in found]
-    if row.get("error"):
-        lines.append(f'<p class="fault">{escape(str(row["error"]))}</p>')
-    facts = [str(row[key]) for key in ("task", "level", "look_name") if row.get(key)]
-    facts.append(f"reward {decimal(row.get('value'))}")
-    facts.append(f"confidence {decimal(row.get('confidence'))}")
-    heading = name if number is None else f"{name} <small>#{number}</small>"
+    lines = [_fault(fault, placed=row["parsed"]) for fault in found]
+    if row["error"]:
+        lines.append(f'<p class="fault">{escape(row["error"])}</p>')
+    facts = [row["task"], row["level"], row["look_name"], f"reward {decimal(row['reward'])}"]
+    facts.append(f"confidence {decimal(row['confidence'])}")
+    heading = f"<h3>{name} <small>#{row['k']}</small></h3>"
     return (
-        f"<article {data}>{_image(picture, name)}<div><h3>{heading}</h3><p>{''.join(badges)}</p>{''.join(lines)}"
+        f"<article {data}>{_image(picture, name)}<div>{heading}<p>{''.join(badges)}</p>{''.join(lines)}"
         f'<p class="facts">{escape(", ".join(facts))}</p>{_moves(row)}</div></article>'
     )
 
 
-def _fault(violation: Violation) -> str:
-    """A violation with its place."""
+def _fault(violation: Violation, placed: bool) -> str:
+    """A violation, with its place if it has one."""
     code, frame, cell = violation
-    place = "" if frame < 0 else f" frame {frame}" + ("" if cell is None else f", cell {cell}")
+    place = f" frame {frame}" + ("" if cell is None else f", cell {cell}") if placed else ""
     meaning = f"<i>{escape(MEANINGS.get(code, ''))}</i>"
     return f'<p class="fault"><code>{escape(code)}</code>{place} {meaning}</p>'
 
 
 def _moves(row: Row) -> str:
     """The legal moves that were read, and how many the stored solution has."""
-    actions = row.get("actions")
-    line = row.get("trace") or (" " if any(len(action) > 1 for action in actions or ()) else "").join(actions or ())
-    number = row.get("num_read", len(actions or ()))
-    of = f" (stored solution: {row['num_actions']})" if row.get("num_actions") is not None else ""
-    return f'<p class="moves">{_count(number, "legal move")}{of} <code>{escape(str(line))}</code></p>'
+    of = f"{_count(row['num_read'], 'legal move')} (stored solution: {row['num_actions']})"
+    return f'<p class="moves">{of} <code>{escape(row["trace"])}</code></p>'
 
 
 def _image(picture: bytes | None, name: str) -> str:

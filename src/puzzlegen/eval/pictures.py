@@ -5,7 +5,6 @@ A trace is a line through the centres of the cells that a token went through, on
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
@@ -21,7 +20,7 @@ from puzzlegen.render.raster import Painter, fit
 from puzzlegen.render.stills import png
 from puzzlegen.replay import board, replay
 from puzzlegen.shards.reader import Row
-from puzzlegen.types import Sighting, Violation
+from puzzlegen.types import Violation
 
 RED = (255, 38, 54)
 WHITE = (255, 255, 255)
@@ -87,21 +86,7 @@ def outline(image: Image.Image, box: Box, width: int) -> None:
     draw.rectangle((left + edge, top + edge, right - edge, bottom - edge), outline=RED, width=width)
 
 
-def violation_of(found: Sequence[Any]) -> Violation:
-    """A violation from (code, frame, cell), or from (code, frame, row, col) with None for what cannot be named."""
-    code, frame, *where = found
-    if len(where) == 1:
-        return Violation(code, frame, where[0])
-    row, col = where
-    return Violation(code, frame, None if row is None or col is None else (int(row), int(col)))
-
-
-def trace_picture(
-    row: Row,
-    actions: Sequence[str],
-    violations: Iterable[Sequence[Any]] = (),
-    seen: Iterable[Sighting[Any]] = (),
-) -> bytes:
+def trace_picture(row: Row, actions: Sequence[str], violations: Iterable[Violation] = ()) -> bytes:
     """What a clip did with its puzzle, as a PNG of at most 240 x 240 pixels.
 
     Tokens with a key leave a line over the start board, from a ring to an arrow head; where there are none that moved,
@@ -110,23 +95,18 @@ def trace_picture(
     Args:
         row: the puzzle.
         actions: the legal moves that were read.
-        violations: each (code, frame, cell) or (code, frame, row, col).
-        seen: if given (`Score.seen`), where tokens went after the first violation is drawn as a broken red line.
+        violations: what is wrong.
 
     Raises:
         IllegalAction: the moves are not legal.
     """
     shown = Board(row)
-    found = [violation_of(violation) for violation in violations]
     states = replay(shown.task, shown.start, actions).states
     routes = _routes(shown.task, states)
-    stray_states = [sighting.state for sighting in seen if found and sighting.frame >= found[0].frame]
     canvas = _Canvas(shown, states[0] if routes else states[-1])
     for number, route in enumerate(sorted(routes, key=len, reverse=True)):
         canvas.trace(route, _TRACE_COLORS[number % len(_TRACE_COLORS)], canvas.lane(number, len(routes)))
-    for source, target in _strays(shown.task, [states[-1], *stray_states]):
-        canvas.stray(source, target)
-    canvas.mark({violation.cell for violation in found if violation.cell is not None})
+    canvas.mark({violation.cell for violation in violations if violation.cell is not None})
     return canvas.png()
 
 
@@ -143,23 +123,6 @@ def _routes(task: Any, states: Sequence[Any]) -> list[Route]:
             if routes.setdefault(key, [cell])[-1] != cell:
                 routes[key].append(cell)
     return [route for route in routes.values() if len(route) > 1]
-
-
-def _strays(task: Any, states: Sequence[Any]) -> list[tuple[Cell, Cell]]:
-    """From where to where something moved between states that no action joins.
-
-    Keys in states that were read need not be those of the moves, since things that look alike cannot be told apart: a
-    cell that was left is joined to a cell that was entered, by key where that fits and else the nearest. A cell that
-    was entered while none was left is joined to itself.
-    """
-    found = []
-    for before, after in itertools.pairwise(_places(task, state) for state in states):
-        left = set(before.values()) - set(after.values())
-        for key, cell in after.items():
-            if cell not in before.values():
-                near = min(sorted(left), key=lambda other: math.dist(other, cell), default=cell)
-                found.append((before[key] if before.get(key) in left else near, cell))
-    return found
 
 
 class _Canvas:
@@ -196,17 +159,6 @@ class _Canvas:
             self._arrow(points[-2], points[-1], self._line * 1.9 + (width - self._line) / 1.2, fill)
         self._dot(points[0], self._line * 0.45, WHITE)
 
-    def stray(self, source: Cell, target: Cell) -> None:
-        """A broken red line to a red dot, for what no legal move explains."""
-        start, end = self._center(source), self._center(target)
-        dashes = max(1, round(math.dist(start, end) / (self._line * 3)))
-        for part in range(dashes):
-            ends = [_between(start, end, (part + share) / dashes) for share in (0.15, 0.75)]
-            self._draw.line(ends, fill=WHITE, width=round(self._line * 1.2))
-            self._draw.line(ends, fill=RED, width=round(self._line * 0.7))
-        self._dot(end, self._line * 0.8, WHITE)
-        self._dot(end, self._line * 0.6, RED)
-
     def mark(self, cells: Iterable[Cell]) -> None:
         """Red rectangles around cells."""
         for cell in sorted(cells):
@@ -229,7 +181,3 @@ class _Canvas:
     def png(self) -> bytes:
         """The picture at its own size."""
         return png(np.asarray(self._image.resize(self._size, Image.Resampling.LANCZOS)))
-
-
-def _between(start: Point, end: Point, share: float) -> Point:
-    return start[0] + (end[0] - start[0]) * share, start[1] + (end[1] - start[1]) * share

@@ -9,13 +9,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from puzzlegen.eval.catalogue import Entry
+from puzzlegen.eval.catalogue import FACTS, Entry
 from puzzlegen.eval.metrics import failed_metrics
 from puzzlegen.shards.writer import atomic
 from puzzlegen.types import Score, Violation
 
 MISSING = "MISSING"
-UNPARSED = "UNPARSED"
+"""The code of a video that was not handed in."""
 
 Record = dict[str, Any]
 
@@ -63,7 +63,7 @@ def record(
     """
     found = score.violations if score else (Violation(str(metrics["violation"]), 0),)
     return {
-        **{name: getattr(entry, name) for name in ("id", "task", "level", "split", "look_name", "num_actions")},
+        **{name: getattr(entry, name) for name in FACTS},
         "k": k,
         **metrics,
         "violations": [
@@ -74,6 +74,14 @@ def record(
         "frames": list(score.frames) if score else [],
         **facts,
     }
+
+
+def violations_of(row: Mapping[str, Any]) -> list[Violation]:
+    """The violations of a row, the first fatal one first."""
+    return [
+        Violation(found["code"], found["frame"], None if found["row"] is None else (found["row"], found["col"]))
+        for found in row["violations"]
+    ]
 
 
 def missing_record(entry: Entry, k: int, scorer_version: str) -> Record:

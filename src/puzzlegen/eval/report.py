@@ -33,9 +33,8 @@ def write_review(
 
     Args:
         path: where to.
-        summary: of `eval.summary.summarize`; numbers that it lacks show as a dash.
-        rows: one a clip, with the columns that `summarize` takes; shown too are, if there, `violations` (each
-            (code, frame, row, col) or (code, frame, cell)) and `error`.
+        summary: of `eval.summary.summarize`.
+        rows: one a clip, see `eval.records`.
         details: the picture of a row as a PNG (see `pictures.trace_picture`) or None. Called until there are 200
             pictures.
         title: heading of the page.
@@ -58,9 +57,9 @@ def in_order(rows: Sequence[Row]) -> list[Row]:
     """Disagreements, failures, solved clips; within each, the first clip of every task and level, the second, ..."""
     taken: Counter[tuple[int, str, str]] = Counter()
     places = []
-    for row in sorted(rows, key=lambda row: (str(row.get("id", "")), page.sample_of(row) or 0)):
-        rank = 0 if page.disagreements(row) else 1 + bool(row.get("sr"))
-        group = rank, str(row.get("task", "")), str(row.get("level", ""))
+    for row in sorted(rows, key=lambda row: (row["id"], row["k"])):
+        rank = 0 if page.disagreements(row) else 1 + row["sr"]
+        group = rank, row["task"], row["level"]
         places.append(((rank, taken[group], *group[1:]), row))
         taken[group] += 1
     return [row for _, row in sorted(places, key=lambda place: place[0])]

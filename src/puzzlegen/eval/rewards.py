@@ -1,68 +1,40 @@
-"""Which number a score is reported as: ours, plain success, or a published reward made of a task's components.
+"""Which number a score is reported as: the judge's reward, plain success, or a published reward of the recipe.
 
-`paper` and `released-code` are the rewards of VideoRLVR (arXiv:2605.15458, section 4.3; the code disagrees with the
-paper, see issue 2 of its repository). They are known by the terms that they are made of, so a task has them if its
-`components` returns these terms. They are for comparison: unlike ours, they pay for a clip that does nothing.
+`dense` and `sparse` exist for every task. Others are rules in a recipe's [rewards], made of the terms of
+`Task.components`. They are for comparison: unlike the judge's, they may pay for a clip that does nothing.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import math
-from collections.abc import Mapping
 from typing import Any
 
-from puzzlegen.errors import InvalidInput, UnknownName
-from puzzlegen.task import Task
+from puzzlegen.errors import UnknownName
+from puzzlegen.eval.shown import states_shown, was_read
+from puzzlegen.recipe import RESERVED_REWARDS, Recipe
 from puzzlegen.types import Score
 
-Weights = Mapping[str, float]
-
-REWARDS = ("dense", "sparse", "paper", "released-code")
-PUBLISHED: dict[str, tuple[Weights | tuple[str, ...], ...]] = {
-    "paper": (
-        ("conn", "wall"),
-        {"conn": 0.35, "valid": 0.30, "fill": 0.20, "process": 0.15},
-        {"state": 0.5, "proc": 0.5},
-    ),
-    "released-code": (
-        ("conn", "wall"),
-        {"valid": 0.50, "endpoints": 0.20, "conn": 0.20, "fill": 0.10},
-        {"final": 0.3, "proc": 0.7},
-    ),
-}
-"""Sums by their weights, products by the names of their factors."""
+DENSE, SPARSE = RESERVED_REWARDS
 
 
-def check_reward(mode: str, task: Task[Any, Any], start: Any, name: str) -> None:
-    """Raise UnknownName for no such reward, InvalidInput if it is not published for this task."""
-    if mode not in REWARDS:
-        raise UnknownName("reward", mode, REWARDS)
-    if mode in PUBLISHED and _formula(mode, task.components([start])) is None:
-        raise InvalidInput(f"No reward {mode!r} is known for {name}. Use --reward dense or sparse.")
+def require_reward(name: str, recipe: Recipe, start: Any) -> None:
+    """Raise UnknownName unless a recipe has this reward and its task the components that it is made of."""
+    if name in RESERVED_REWARDS:
+        return
+    if name not in recipe.rewards:
+        raise UnknownName("reward", name, (*RESERVED_REWARDS, *recipe.rewards), recipe.name)
+    recipe.rewards[name].value(recipe.task.components([start]))
 
 
-def reward_of(mode: str, task: Task[Any, Any], score: Score[Any]) -> float:
-    """The reward of a judged clip in [0, 1]."""
-    if mode == "dense":
+def reward_of(name: str, recipe: Recipe, score: Score[Any]) -> float:
+    """The reward of a judged clip in [0, 1]; a published one of a clip that could not be read is 0.
+
+    Raises:
+        UnknownName: see `require_reward`.
+    """
+    if name == DENSE:
         return score.value
-    if mode == "sparse":
+    if name == SPARSE:
         return float(score.solved)
-    if not score.seen:
-        return 0.0
-    terms = task.components([sighting.state for sighting in score.seen])
-    formula = _formula(mode, terms)
-    if formula is None:
-        raise UnknownName("reward of this task", mode, REWARDS)
-    if isinstance(formula, tuple):
-        return math.prod(terms[name] for name in formula)
-    return math.fsum(weight * terms[name] for name, weight in formula.items())
-
-
-def with_reward(mode: str, task: Task[Any, Any], score: Score[Any]) -> Score[Any]:
-    """The same judgement with this reward as its value."""
-    return score if mode == "dense" else dataclasses.replace(score, value=reward_of(mode, task, score))
-
-
-def _formula(mode: str, terms: Mapping[str, float]) -> Weights | tuple[str, ...] | None:
-    return next((formula for formula in PUBLISHED[mode] if set(formula) <= set(terms)), None)
+    shown = states_shown(recipe.task, score)
+    require_reward(name, recipe, shown[0])
+    return recipe.rewards[name].value(recipe.task.components(shown)) if was_read(score) else 0.0

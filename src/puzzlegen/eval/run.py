@@ -28,12 +28,14 @@ from puzzlegen.eval.layouts import Video
 from puzzlegen.eval.metrics import clip_metrics, failed_metrics
 from puzzlegen.eval.output import REQUEST, WORK, discard, locked, refuse_other
 from puzzlegen.eval.pictures import trace_picture
-from puzzlegen.eval.records import UNPARSED, Record
+from puzzlegen.eval.records import Record, violations_of
 from puzzlegen.eval.report import write_review
-from puzzlegen.eval.rewards import check_reward, reward_of
+from puzzlegen.eval.rewards import require_reward, reward_of
+from puzzlegen.eval.shown import UNPARSED
 from puzzlegen.eval.submissions import Submission, collect
 from puzzlegen.eval.summary import summarize
 from puzzlegen.eval.version import scorer_version
+from puzzlegen.recipe import Recipe
 from puzzlegen.shards import manifest as manifests
 from puzzlegen.shards import writer
 from puzzlegen.shards.reader import Row, ShardDataset
@@ -78,7 +80,6 @@ class Request:
 
     def describe(self, catalogue: Catalogue) -> dict[str, Any]:
         """All that decides the scores but the videos themselves, as plain JSON values."""
-        recipes = {name: registry.load(name) for name in catalogue.tasks}
         return {
             "dataset_sha256": manifests.sha256_of(self.instances / manifests.MANIFEST),
             "layout": self.layout,
@@ -86,16 +87,23 @@ class Request:
             "tasks": sorted(self.tasks),
             "allow_missing": self.allow_missing,
             "reward": self.reward,
-            "recipes": {
-                name: {"version": own.version, "task_version": own.task.version} for name, own in recipes.items()
-            },
-            "scorer_version": scorer_version(),
+            "recipes": {name: self._describe(registry.load(name)) for name in catalogue.tasks},
             "versions": {
                 "av": av.__version__,
                 "avcodec": ".".join(map(str, av.library_versions["libavcodec"])),
                 "numpy": np.__version__,
                 "pyarrow": pa.__version__,
             },
+        }
+
+    def _describe(self, recipe: Recipe) -> dict[str, Any]:
+        """What decides the scores of one task."""
+        rule = recipe.rewards.get(self.reward)
+        return {
+            "version": recipe.version,
+            "task_version": recipe.task.version,
+            "scorer_version": _version_of(recipe.name),
+            "reward": rule and {"product": list(rule.product), "weights": dict(rule.weights)},
         }
 
 
@@ -106,6 +114,7 @@ class _Job:
     videos: tuple[Video, ...]
     part: Path
     reward: str
+    scorer_version: str
 
 
 def score_submission(request: Request, folder: Path, engine: Engine, progress: Progress) -> dict[str, Any]:
@@ -118,8 +127,8 @@ def score_submission(request: Request, folder: Path, engine: Engine, progress: P
     """
     catalogue = Catalogue(request.instances, request.split, request.tasks)
     submission = collect(request.videos, request.layout, catalogue, request.split)
+    _require_reward(request, catalogue)
     described = request.describe(catalogue)
-    _check_rewards(request, catalogue)
     writer.make_folder(folder)
     refuse_other(folder, described)
     if (folder / SUMMARY).is_file() and not (folder / WORK).exists():
@@ -139,13 +148,12 @@ def score_submission(request: Request, folder: Path, engine: Engine, progress: P
     return summary
 
 
-def _check_rewards(request: Request, catalogue: Catalogue) -> None:
-    """The reward must be known for every task that is scored."""
+def _require_reward(request: Request, catalogue: Catalogue) -> None:
+    """Every task that is scored must have the reward."""
     dataset = ShardDataset(request.instances, columns=("id", "task", "puzzle"))
     firsts = {entry.task: entry.place for entry in reversed(catalogue.chosen)}
-    for name, index in firsts.items():
-        row = dataset[index]
-        check_reward(request.reward, row.task, row.start, name)
+    for name, place in firsts.items():
+        require_reward(request.reward, registry.load(name), dataset[place].start)
 
 
 def _score(
@@ -164,16 +172,15 @@ def _score(
         rows += _missing(rows, submission, catalogue)
     rows.sort(key=lambda row: (catalogue[row["id"]].place, row["k"]))
     records.write_scores(folder / SCORES, rows)
-    sampled = [{**row, "sample": row["k"], "value": row["reward"]} for row in rows]
     summary = {
         "partial": _partial(counts) if request.allow_missing else None,
         "counts": counts,
-        **summarize(sampled),
+        **summarize(rows),
         "submission": submission.manifest,
-        "scorer_version": scorer_version(),
+        "scorer_version": {name: _version_of(name) for name in catalogue.tasks},
         "videos_sha256": _digest_of(digests),
     }
-    _review(folder / REVIEW, summary, sampled, request, catalogue)
+    _review(folder / REVIEW, summary, rows, request, catalogue)
     return summary
 
 
@@ -182,11 +189,10 @@ def _review(path: Path, summary: dict[str, Any], rows: list[Record], request: Re
     dataset = ShardDataset(request.instances, columns=_COLUMNS)
 
     def picture(row: Mapping[str, Any]) -> bytes:
-        return trace_picture(dataset[catalogue[row["id"]].place], row["actions"], row["violations"])
+        return trace_picture(dataset[catalogue[row["id"]].place], row["actions"], violations_of(row))
 
-    flat = [{**row, "violations": [tuple(found.values()) for found in row["violations"]]} for row in rows]
     model = (summary["submission"] or {}).get("model", "")
-    write_review(path, summary, flat, picture, title=" ".join(filter(None, [summary["partial"], model])) or "Review")
+    write_review(path, summary, rows, picture, title=" ".join(filter(None, [summary["partial"], model])) or "Review")
 
 
 def _counts(rows: list[Record], submission: Submission, catalogue: Catalogue) -> dict[str, int]:
@@ -216,11 +222,15 @@ def _missing(rows: list[Record], submission: Submission, catalogue: Catalogue) -
     """A failed row for every sample that others have and an instance has not."""
     there = {(row["id"], row["k"]) for row in rows}
     return [
-        records.missing_record(entry, k, scorer_version())
+        records.missing_record(entry, k, _version_of(entry.task))
         for entry in catalogue.chosen
         for k in submission.samples
         if (entry.id, k) not in there
     ]
+
+
+def _version_of(task: str) -> str:
+    return scorer_version(registry.load(task).task)
 
 
 # --- jobs
@@ -236,7 +246,8 @@ def _jobs(
         columns = dict(dataset[entry.place])
         for first in range(0, len(videos), _PART):
             parts.append(work / f"{entry.place:08d}-{first // _PART:04d}.jsonl")
-            yield _Job(entry, columns, tuple(videos[first : first + _PART]), parts[-1], request.reward)
+            some = tuple(videos[first : first + _PART])
+            yield _Job(entry, columns, some, parts[-1], request.reward, _version_of(entry.task))
 
 
 def _judge_part(job: _Job) -> int:
@@ -268,7 +279,7 @@ def _judged(job: _Job, row: Row, verifier: Verifier, video: Video, data: content
     score, error, reward = None, None, 0.0
     try:
         score = content.judge(data, verifier)
-        reward = reward_of(job.reward, verifier.task, score)
+        reward = reward_of(job.reward, registry.load(job.entry.task), score)
         metrics = clip_metrics(verifier.task, verifier.start, score, row["actions"], row["num_actions"])
     except CorruptData as fault:
         error = str(fault)
@@ -281,7 +292,7 @@ def _judged(job: _Job, row: Row, verifier: Verifier, video: Video, data: content
     ms = round(1000 * (time.process_time() - before), 1)
     return records.record(
         job.entry, video.k, metrics, score,
-        sha256=data.sha256, error=error, reward=reward, ms=ms, scorer_version=scorer_version(),
+        sha256=data.sha256, error=error, reward=reward, ms=ms, scorer_version=job.scorer_version,
     )  # fmt: skip
 
 

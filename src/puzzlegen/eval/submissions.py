@@ -34,6 +34,7 @@ FIELDS: dict[str, tuple[type, ...]] = {
     "notes": (str,),
 }
 """Fields of a submission's manifest.json and their types; all but schema_version may be left out."""
+_HINT = "See --layout in puzzlegen score --help."
 _WITH_VIDEOS_FOLDER = ("native", "flat")
 
 
@@ -71,9 +72,16 @@ def collect(root: Path, layout: str, catalogue: Catalogue, split: str | None = N
     manifest = _manifest(root / MANIFEST, catalogue.folder, split) if root.is_dir() else None
     inner = root / "videos"
     place = inner if layout in _WITH_VIDEOS_FOLDER and inner.is_dir() else root
-    found = list(LAYOUTS[layout].read(place, catalogue))
+    found, stray = list[Video](), list[Path]()
+    for video in LAYOUTS[layout].read(place, catalogue):
+        if isinstance(video, Path):
+            stray.append(video.relative_to(place))
+        else:
+            found.append(video)
+    if stray:
+        raise InvalidInput(f"{place}: not laid out as {LAYOUTS[layout].pattern}: {some(stray)}. {_HINT}")
     if not found:
-        raise InvalidInput(f"{place}: no videos in the layout {layout!r} ({LAYOUTS[layout].pattern}). See --layout.")
+        raise InvalidInput(f"{place}: no videos in the layout {layout!r} ({LAYOUTS[layout].pattern}). {_HINT}")
     unknown = [video.name for video in found if video.id is None]
     if unknown:
         raise InvalidInput(f"{root}: {len(unknown)} of {len(found)} videos are of no instance of {catalogue.folder}: "

@@ -1,9 +1,8 @@
 """Rows of clips to tables of rates: overall, by task, level, optimal length, look and split; two models compared.
 
-A row is a mapping with the columns of `metrics.clip_metrics` or `failed_metrics` and of its puzzle: `id`, `sample`
-(number of the clip, from 0), `task` (the recipe), `level`, `num_actions`, `look_name`, `split`; `vrbench_mf` if
-measured. Missing videos have rows too, so that every rate is over all clips. The result holds plain JSON values;
-None stands for what no clip has.
+A row is one of scores.parquet (see `records.schema`): `pyarrow.parquet.read_table(path).to_pylist()` gives them.
+Missing videos have rows too, so that every rate is over all clips. The result holds plain JSON values; None stands for
+what no clip has.
 """
 
 from __future__ import annotations
@@ -23,10 +22,10 @@ RATES = {"parse_rate": "parsed", "sr": "sr", "sr_goal": "sr_goal", "sr_final": "
 RATES |= {"em_actions": "em_actions"}
 """Name in the summary -> column: shares of clips, each with a Wilson interval beside it."""
 MEANS = {"precision": "precision", "recall": "recall", "f1": "f1", "progress": "progress"}
-MEANS |= {"reward": "value", "confidence": "confidence"}
+MEANS |= {"reward": "reward", "confidence": "confidence"}
 """Name in the summary -> column: means over all clips."""
-VRBENCH = ("pr", "sr", "sd", "em", "mf")
-COMPARED = ("sr", "sr_goal", "sr_final", "em", "em_actions", "f1", "progress", "value")
+VRBENCH = ("pr", "sr", "sd", "em")
+COMPARED = ("sr", "sr_goal", "sr_final", "em", "em_actions", "f1", "progress", "reward")
 """Columns whose means two models are compared by."""
 LENGTH_BINS = ((6, "<=6"), (12, "7-12"), (20, "13-20"))
 LONGEST_BIN = ">20"
@@ -50,7 +49,7 @@ def summarize(rows: Sequence[Row]) -> dict[str, Any]:
 
     Raises InvalidInput if two rows are of one sample of one puzzle.
     """
-    twice = [key for key, count in Counter((row["id"], row["sample"]) for row in rows).items() if count > 1]
+    twice = [key for key, count in Counter((row["id"], row["k"]) for row in rows).items() if count > 1]
     if twice:
         raise InvalidInput(f"Sample {twice[0][1]} of {twice[0][0]} is there twice; give every clip one row.")
     tasks = _grouped(rows, lambda row: str(row["task"]))
@@ -136,7 +135,7 @@ def _samples(rows: Sequence[Row]) -> list[list[Sample]]:
     return [
         [
             Sample(trace=row["trace"], parsed=bool(row["parsed"]), solved=bool(row["sr"]))
-            for row in sorted(own, key=lambda row: int(row["sample"]))
+            for row in sorted(own, key=lambda row: row["k"])
         ]
         for own in _grouped(rows, _instance).values()
     ]
@@ -157,7 +156,7 @@ def _vrbench(rows: Sequence[Row]) -> dict[str, float | None]:
     """Means over the clips of tasks that have these metrics at all: a failed clip's zeros say nothing of that."""
     without = {row["task"] for row in rows if row["vrbench_pr"] is None}
     own = [row for row in rows if row["task"] not in without]
-    return {name: _mean(row.get(f"vrbench_{name}") for row in (rows if name == "mf" else own)) for name in VRBENCH}
+    return {name: _mean(row[f"vrbench_{name}"] for row in own) for name in VRBENCH}
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

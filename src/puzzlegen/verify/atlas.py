@@ -9,7 +9,8 @@ opens or closes, along which an observed cell is measured.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Sequence
+import operator
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -33,6 +34,10 @@ GOAL = -3
 """A cell whose goal, target or endpoint is gone, new, or another."""
 
 _MOST_DECOYS = 64
+_COVERED = 4.0
+"""Levels by which a stack must change a block to reach into it."""
+_LEAST_BESIDE = 0.25
+"""Share of a side's change that must lie beside all stacks for the side to be seen."""
 
 Picture = TypeVar("Picture", bound=np.generic)
 Features = NDArray[np.float32]  # [..., 96]: block means of y, u, v
@@ -53,6 +58,8 @@ class Atlas:
     """[N, most stacks]: the picture of each of a cell's stacks; the first where it has fewer."""
     sides: Features
     """[N, 4, 96]: change of the cell when a side opens or closes, over its squared length; 0 where nothing changes."""
+    beside: Features
+    """The same for closed sides that open, in the blocks beside which no stack reaches."""
     around: Features
     """[N, 96]: what blur brings into each cell from those around it in the start, beyond its own mirror image."""
     top: Features
@@ -114,12 +121,19 @@ def atlas(painter: Painter, stacks: Sequence[Sequence[Glyph]], start: Sequence[G
         table[cell, own] = np.arange(len(own))
         rows[cell] = own + own[:1] * (rows.shape[1] - len(own))
     sides = {backdrop: _sides(backdrop, means) for backdrop in set(painter.backdrop)}
+    beside = {
+        (backdrop, tuple(own)): _closed_beside(backdrop, own, sides[backdrop], means)
+        for backdrop, own in zip(painter.backdrop, stacks, strict=True)
+    }
     return Atlas(
         stacks=stacks,
         features=np.array([means(glyph) for glyph in number]),
         table=table,
         rows=rows,
-        sides=np.array([sides[backdrop] for backdrop in painter.backdrop]),
+        sides=_measuring(np.array([sides[backdrop] for backdrop in painter.backdrop])),
+        beside=_measuring(
+            np.array([beside[backdrop, tuple(own)] for backdrop, own in zip(painter.backdrop, stacks, strict=True)])
+        ),
         around=_around(painter, start, blur, np.array([means(b + s) for b, s in zip(painter.backdrop, start, strict=True)])),
         top=np.array([means(backdrop) - means(backdrop[:1]) for backdrop in painter.backdrop]),
         marked=np.array([len(backdrop) > 1 for backdrop in painter.backdrop]),
@@ -155,17 +169,32 @@ class _Decoys:
         return [(glyph + stack, label) for glyph, label in changed for stack in on_them]
 
 
-def _sides(backdrop: Glyph, means: functools._lru_cache_wrapper[Features]) -> Features:
-    """The change of block means when each side of a joined backdrop opens or closes, over its squared length [4, 96]."""
+def _sides(backdrop: Glyph, means: Callable[[Glyph], Features]) -> Features:
+    """The change of block means when each side of a joined backdrop opens or closes [4, 96]; 0 if it has no sides."""
     found = np.zeros((len(DIRECTIONS), FEATURES), dtype=np.float32)
     for index, mark in enumerate(backdrop):
         for side, direction in enumerate(DIRECTIONS):
             flipped = mark._replace(links=mark.links ^ LINK[direction])
-            change = means((*backdrop[:index], flipped, *backdrop[index + 1 :])) - means(backdrop)
-            length = float(change @ change)
-            if length > 1:
-                found[side] = change / length
+            found[side] += means((*backdrop[:index], flipped, *backdrop[index + 1 :])) - means(backdrop)
     return found
+
+
+def _closed_beside(
+    backdrop: Glyph, stacks: Sequence[Glyph], sides: Features, means: Callable[[Glyph], Features]
+) -> Features:
+    """Of those changes, the opening of closed sides, in the blocks that no stack covers [4, 96]."""
+    joined = functools.reduce(operator.or_, (mark.links for mark in backdrop))
+    closed = np.array([not joined & LINK[direction] for direction in DIRECTIONS])
+    covered = np.max([np.abs(means(backdrop + stack) - means(backdrop)) for stack in stacks], axis=0) > _COVERED
+    beside = sides * (closed[:, None] & ~covered)
+    enough = (beside**2).sum(axis=1) > _LEAST_BESIDE * (sides**2).sum(axis=1)
+    return np.asarray(beside * enough[:, None], dtype=np.float32)
+
+
+def _measuring(changes: Features) -> Features:
+    """Changes over their squared lengths: times an observed difference, this gives the share of the change."""
+    lengths = (changes**2).sum(axis=-1, keepdims=True)
+    return np.asarray(np.where(lengths > 1, changes / np.maximum(lengths, 1), 0), dtype=np.float32)
 
 
 def block_means(board: Planes, shape: tuple[int, int]) -> Features:

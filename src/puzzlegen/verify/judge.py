@@ -54,8 +54,15 @@ def _watch(walk: Walk, evidence: Evidence) -> Violation | None:
             continue
         fault = walk.begin(seen, sides) if frame == 0 else walk.advance(frame, seen, sides, sharp)
         if fault is not None:
-            violation = Violation(_code(walk, fault), fault.frame, _cell(walk, int(fault.cells[0])))
+            code = "UNPARSED" if _flickers(walk, frame + 1) else _code(walk, fault)
+            violation = Violation(code, fault.frame, _cell(walk, int(fault.cells[0])))
+            walk.forget_since(fault.frame)
     return violation
+
+
+def _flickers(walk: Walk, num_frames: int) -> bool:
+    """Whether so many of the frames so far contradict their neighbours that nothing can be read from them."""
+    return walk.flickers > max(walk.pace.patience + 1, _MOST_FLICKER * num_frames)
 
 
 def _cell(walk: Walk, index: int) -> Cell:
@@ -107,7 +114,7 @@ def _read(task: Task[Any, Any], start: Any, board: Sequence[Glyph | None]) -> An
 def _at_the_end(walk: Walk, evidence: Evidence) -> Violation | None:
     """The last frame must show the solved state at rest, and the way there must not be guesswork."""
     last = len(evidence.labels) - 1
-    if walk.flickers > max(3.0, _MOST_FLICKER * len(evidence.labels)):
+    if _flickers(walk, last + 1):
         return Violation("UNPARSED", last)
     if not walk.actions:
         flashed = any(walk.task.is_solved(sighting.state) for sighting in walk.seen)

@@ -23,8 +23,10 @@ LEAST_LIKENESS = 0.5
 """Correlation of the first picture with the puzzle below which it shows something else."""
 _STILL = 1.5
 """A cell none of whose blocks moved by more levels than this since it was last looked at is not looked at again."""
-_DRIFT = 1.0
+_DRIFT = 0.4
 """Levels by which the mean difference may grow before the view is adjusted."""
+_MOST_ZOOM, _MOST_ZOOM_LATER = 0.04, 0.002
+"""How far the scale may move from that of the hypothesis, and from picture to picture."""
 _STEPS, _GAIN = 5, 0.05
 """Most steps of the view at a time; a step must lower the mean difference by so many levels."""
 _MOST_LEVELS = 40.0
@@ -73,7 +75,6 @@ class Observer:
         self.atlas = reference.atlas(0.0)
         self.view: View = AS_DRAWN
         self.likeness = 1.0
-        self._scales = self.view[:2]
         self._tone: Tone | None = None
         self._base = 0.0
         self._size = (0, 0)
@@ -149,10 +150,9 @@ class Observer:
                 (self.likeness, self.view), self.atlas = match, atlas
         if self.likeness < LEAST_LIKENESS:
             return False
-        self._scales = self.view[:2]
         for _ in range(3):
             self._fit(first, atlases)
-            self._adjust(first, self._reference.start)
+            self._adjust(first, self._reference.start, _MOST_ZOOM)
         self._fit(first, atlases)
         self._base = self._difference(self._look(first), self._reference.start)
         return True
@@ -170,7 +170,7 @@ class Observer:
 
     def _cover(self, features: Features, percept: Percept) -> bool:
         """Leave blocks out of account that something static covers. False if there are none, or too many."""
-        covered = strange(features, percept, self.atlas, self._layout.shape)
+        covered = strange(features, percept, self._reference.start, self.atlas, self._layout.shape)
         if not covered.any() or covered.mean() > _MOST_COVERED:
             return False
         self._covered = covered
@@ -180,11 +180,11 @@ class Observer:
 
     # --- the pictures after it
 
-    def _adjust(self, picture: Planes, labels: Labels) -> None:
-        """Move the view towards what the labels say, as long as that explains more, its scale kept near the first one."""
+    def _adjust(self, picture: Planes, labels: Labels, most_zoom: float) -> None:
+        """Move the view towards what the labels say, as long as that explains more."""
         shape = self._layout.shape
         board = luma_picture(self.atlas.expected(labels), shape)
-        least, best = np.inf, self.view
+        least, best, scales = np.inf, self.view, self.view[:2]
         for _ in range(_STEPS):
             seen = luma_picture(self._look(picture), shape)
             known = self._known()
@@ -193,7 +193,7 @@ class Observer:
             if cost >= least - _GAIN:
                 break
             least, best = cost, self.view
-            self.view = adjust(self.view, self._layout, seen, board, use, self._scales)
+            self.view = adjust(self.view, self._layout, seen, board, use, scales, most_zoom)
         self.view = best
 
     def _difference(self, features: Features, labels: Labels) -> float:
@@ -208,7 +208,7 @@ class Observer:
     def _follow(self, picture: Planes, features: Features, labels: Labels) -> Features:
         """Adjust the view to what the cells showed a frame ago; keep it only if that explains the picture better."""
         before, difference = self.view, self._difference(features, labels)
-        self._adjust(picture, labels)
+        self._adjust(picture, labels, _MOST_ZOOM_LATER)
         adjusted = self._look(picture)
         if self._difference(adjusted, labels) < difference - _DRIFT / 4:
             return adjusted

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from puzzlegen.verify.atlas import CHROMA, FOREIGN, LUMA, UNCLEAR, Atlas, Features, Labels, luma_picture
+from puzzlegen.verify.atlas import CHROMA, FOREIGN, GOAL, LUMA, UNCLEAR, Atlas, Features, Labels, luma_picture
 from puzzlegen.verify.tone import quarter_luma
 
 TOLERANCE = 26.0
@@ -21,6 +21,8 @@ _FLIPPED = 0.5
 """Share of the change from closed to open, or from open to closed, at which a side counts as changed."""
 _STRANGE = 40.0
 """Levels by which a block must differ from all that it could show to be covered by something."""
+_RECOLORED = 24.0
+"""Levels by which the color of a goal may be off."""
 _MOST_GONE = 0.5
 """Share of a goal that may be covered."""
 _DECISIVE = 2.0
@@ -80,13 +82,31 @@ def classify(
         labels[unclear] = _by_mass(filled, cells[unclear], atlas)
         rows = atlas.rows[cells[unclear], np.maximum(labels[unclear], 0)]
         off[unclear] = filled - atlas.features[np.where(labels[unclear] >= 0, rows, own[unclear])]
-    shares = np.einsum("msf,mf->ms", atlas.sides[cells], off)
-    return Percept(labels.astype(np.int16), shares > _FLIPPED, misfit)
+    labels[_recolored(off, cells, atlas) & (labels == 0)] = GOAL
+    sides = np.einsum("msf,mf->ms", atlas.sides[cells], off) > _FLIPPED
+    held = np.flatnonzero(labels != 0)
+    if held.size:
+        bare = features[held] - atlas.features[atlas.rows[cells[held], 0]]
+        if known is not None:
+            bare *= known[held]
+        sides[held] = np.einsum("msf,mf->ms", atlas.beside[cells[held]], bare) > _FLIPPED
+    return Percept(labels.astype(np.int16), sides, misfit)
 
 
-def strange(features: Features, percept: Percept, atlas: Atlas, shape: tuple[int, int]) -> NDArray[np.bool_]:
+def _recolored(off: Features, cells: NDArray[np.intp], atlas: Atlas) -> NDArray[np.bool_]:
+    """Cells [M] whose goal or endpoint has another color: the shift of its color by least squares over its blocks."""
+    cover = quarters(np.abs(atlas.top[cells])).reshape(-1, 3, _CHROMA).max(axis=1)
+    cover /= np.maximum(cover.max(axis=1, keepdims=True), 1)
+    blocks = quarters(off).reshape(-1, 3, _CHROMA)
+    shift = (blocks * cover[:, None]).sum(axis=2) / np.maximum((cover**2).sum(axis=1), 1e-6)[:, None]
+    return np.asarray(atlas.marked[cells] & (np.abs(shift).max(axis=1) > _RECOLORED))
+
+
+def strange(
+    features: Features, percept: Percept, start: Labels, atlas: Atlas, shape: tuple[int, int]
+) -> NDArray[np.bool_]:
     """Blocks [N, 96] that show neither a cell's stack nor its sides more or less open, and the blocks around them."""
-    labels = percept.labels
+    labels = np.where(percept.misfit > TOLERANCE, np.minimum(start, percept.labels), percept.labels)
     off = features - atlas.expected(labels)
     shares = np.einsum("msf,mf->ms", atlas.sides, off)
     lengths = 1 / np.maximum((atlas.sides**2).sum(axis=2), 1e-12)
@@ -140,7 +160,7 @@ def _by_mass(features: Features, cells: NDArray[np.intp], atlas: Atlas) -> Label
     length = np.maximum((colors**2).sum(axis=2), 1e-6)
     share = (colors * seen).sum(axis=2) / length
     beside = np.sqrt(((seen - share[..., None] * colors) ** 2).sum(axis=2))
-    near = beside <= 6 + 0.25 * np.sqrt((seen**2).sum(axis=2))
+    near = beside <= 8 + 0.35 * np.sqrt((seen**2).sum(axis=2))
     told = (length >= _LEAST_COLOR**2) & near
     there = told & (share >= _PRESENT) & (share <= _MOST_MASS)
     found = np.where(there, beside, np.inf)

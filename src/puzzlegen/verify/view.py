@@ -14,7 +14,6 @@ from puzzlegen.verify.atlas import CHROMA, LUMA, Features, block_means
 
 _FARTHEST = 1.0
 """Blocks by which one step of the adjustment may move the view."""
-_MOST_ZOOM = 0.04
 _ROBUST = 24.0
 """Levels of a block's difference, beyond what motion explains, that mean something new."""
 
@@ -76,12 +75,12 @@ def _inside(count: int, block: float, first: float, scale: float, offset: float,
 
 def adjust(
     view: View, layout: Layout, seen: NDArray[np.float32], expected: NDArray[np.float32], use: NDArray[np.bool_],
-    scales: tuple[float, float],
+    scales: tuple[float, float], most_zoom: float = 0.04,
 ) -> View:  # fmt: skip
     """One Gauss-Newton step (Lucas and Kanade 1981) on luma pictures [rows * 8, cols * 8] that shifts and scales the view.
 
     Only blocks in `use` count, and no block that differs by much: something has changed there that is not the
-    camera's motion. The scale is held near `scales`.
+    camera's motion. The scale stays within `most_zoom` of `scales`.
     """
     grad_y, grad_x = np.gradient(expected)
     height, width = expected.shape
@@ -103,15 +102,23 @@ def adjust(
     shift_y = (move_y - zoom_y * far_y) * block - grow_y * layout.top
     shift_x = (move_x - zoom_x * far_x) * block - grow_x * layout.left
     scale_y, top = _held(
-        view.scale_y * (1 - grow_y), view.top - view.scale_y * shift_y, scales[0], layout.top + height / 2 * block
+        view.scale_y * (1 - grow_y),
+        view.top - view.scale_y * shift_y,
+        scales[0],
+        most_zoom,
+        layout.top + height / 2 * block,
     )
     scale_x, left = _held(
-        view.scale_x * (1 - grow_x), view.left - view.scale_x * shift_x, scales[1], layout.left + width / 2 * block
+        view.scale_x * (1 - grow_x),
+        view.left - view.scale_x * shift_x,
+        scales[1],
+        most_zoom,
+        layout.left + width / 2 * block,
     )
     return View(scale_y, scale_x, top, left)
 
 
-def _held(scale: float, offset: float, near: float, middle: float) -> tuple[float, float]:
+def _held(scale: float, offset: float, near: float, most: float, middle: float) -> tuple[float, float]:
     """A scale kept near another, and the offset that leaves the middle of the board where it is."""
-    held = float(np.clip(scale, near * (1 - _MOST_ZOOM), near * (1 + _MOST_ZOOM)))
+    held = float(np.clip(scale, near * (1 - most), near * (1 + most)))
     return held, float(offset + (scale - held) * middle)

@@ -154,6 +154,11 @@ class Walk:
         self._last = seen
         return self._strays(frame, seen, off, sharp) or self._sides(frame, seen, sides)
 
+    def forget_since(self, frame: int) -> None:
+        """Take back the moves that were read from this frame on; a bridged one may hide what went wrong before it."""
+        kept = sum(read < frame - (self.pace.reach - 1) for read in self.frames)
+        del self.actions[kept:], self.frames[kept:], self.states[kept + 1 :]
+
     def rests(self, seen: Labels) -> bool:
         """Whether a frame shows the state of the walk, and nothing else."""
         return bool(((seen == self.labels) | self._masked).all())
@@ -305,16 +310,22 @@ class Walk:
         if coming is not None:
             shown = seen[coming.cells]
             fitting = (shown == coming.before) | (shown == coming.after) | (shown == UNCLEAR)
-            stray[coming.cells[fitting]] = False
-            limit[coming.cells] += self.pace.slowest // 2
+            alone = off[coming.cells].sum() == 1 and not off[coming.cells[coming.before > 0]].any()
+            if not alone:  # where nothing has left or grown, nothing is on its way
+                stray[coming.cells[fitting]] = False
+            limit[coming.cells] += np.where(shown < UNCLEAR, 2 * self.pace.slowest, self.pace.slowest // 2)
         unclear = stray & (seen == UNCLEAR)
         contrary = stray & ~unclear
-        limit[unclear] *= _UNCLEAR_PATIENCE
+        if coming is None or not unclear[coming.cells].any():
+            limit[unclear] *= _UNCLEAR_PATIENCE
         if unclear.any():
             limit[unclear & self._beside_movers()] += 3 * self.pace.slowest
         self._stray = np.where(stray, self._stray + 1, 0)
-        self._ghost = np.where(stray, self._ghost & stray | (contrary & (seen > 0)), False)
-        self.flickers += bool(contrary.any() or stray.sum() > max(1, 0.1 * self._cells))
+        self._ghost = np.where(stray, self._ghost & stray | (contrary & sharp & (seen > 0)), False)
+        elsewhere = stray.copy()
+        if coming is not None:
+            elsewhere[coming.cells] = False
+        self.flickers += bool((elsewhere & contrary).any() or elsewhere.sum() > max(1, 0.1 * self._cells))
         lasting = self._stray >= limit
         if lasting.any():
             longest = int(self._stray[lasting].max())
@@ -332,6 +343,8 @@ class Walk:
         """Cells [N] next to one that holds something an action may change: a mark that has grown may reach into them."""
         held = np.zeros(self._cells + 1, dtype=bool)
         for option in self._options():
+            if not ((option.before > 0) & (option.after == 0)).any():
+                continue  # it draws something, nothing moves
             held[option.cells[option.before > 0]] = True
             held[option.cells[option.after > 0]] = True
         near = held[self._facing].any(axis=1)

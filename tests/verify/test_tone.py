@@ -1,0 +1,141 @@
+"""Tones: what cameras and codecs do to colors is undone; what a puzzle is painted with stays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from by_labels import CLIP, Stage, stage
+from puzzlegen.replay import board
+from puzzlegen.types import Mark
+from puzzlegen.verify.atlas import CHROMA, LUMA, Features, block_means
+from puzzlegen.verify.perceive import TOLERANCE, classify, quarters
+from puzzlegen.verify.tone import fit_tone, quarter_luma
+from samples import TASKS, painter
+
+_LUMA = LUMA * LUMA
+Change = Callable[[Features], Features]
+
+
+def expected(one: Stage) -> Features:
+    return one.atlas.expected(one.labels(one.start))
+
+
+def luma(change: Change) -> Change:
+    def changed(features: Features) -> Features:
+        found = features.copy()
+        found[:, :_LUMA] = np.clip(change(features[:, :_LUMA]), 0, 255)
+        return found
+
+    return changed
+
+
+def chroma(factor: complex) -> Change:
+    def changed(features: Features) -> Features:
+        found = features.copy()
+        u, v = features[:, _LUMA : _LUMA + CHROMA**2], features[:, _LUMA + CHROMA**2 :]
+        turned = ((u - 128) + 1j * (v - 128)) * factor
+        found[:, _LUMA:] = np.concatenate([turned.real, turned.imag], axis=1) + 128
+        return found
+
+    return changed
+
+
+def off_after(one: Stage, seen: Features) -> float:
+    """Levels that are left, mean over all blocks, when the tone of the start is undone."""
+    tone = fit_tone(seen, expected(one), one.task.shape(one.start))
+    return float(np.abs(tone.undo(seen) - expected(one)).mean())
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_no_change_is_undone_by_none(task: str) -> None:
+    one = stage(task)
+    assert off_after(one, expected(one)) < 0.5
+
+
+@pytest.mark.parametrize("task", TASKS)
+@settings(max_examples=10, deadline=None)
+@given(gamma=st.floats(0.8, 1.25), gain=st.floats(0.8, 1.2), turn=st.floats(-15, 15), saturation=st.floats(0.7, 1.3))
+def test_what_cameras_do_is_undone(task: str, gamma: float, gain: float, turn: float, saturation: float) -> None:
+    """All at once, within the limits of the must-tolerate list."""
+    one = stage(task)
+    darkened = luma(lambda y: 255 * gain * (y / 255) ** gamma)
+    seen = chroma(saturation * np.exp(1j * np.deg2rad(turn)))(darkened(expected(one)))
+    before = float(np.abs(seen - expected(one)).mean())
+    assert off_after(one, seen) < max(1.0, 0.35 * before)
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize(
+    "change",
+    [
+        luma(lambda y: 255 * (y / 255) ** 1.25),
+        luma(lambda y: 255 * (y / 255) ** 0.8),
+        luma(lambda y: y * 0.8),
+        luma(lambda y: y * 0.85 + 20),
+        chroma(np.exp(1j * np.deg2rad(15))),
+        chroma(np.exp(1j * np.deg2rad(-15))),
+        chroma(0.7),
+        chroma(1.3),
+    ],
+    ids=["gamma 1.25", "gamma 0.8", "darker", "flatter", "hue 15", "hue -15", "pale", "vivid"],
+)
+def test_every_cell_is_read_after_the_tone_is_undone(task: str, change: Change) -> None:
+    one = stage(task)
+    seen = change(expected(one))
+    tone = fit_tone(seen, expected(one), one.task.shape(one.start))
+    for state in (one.start, one.states[-1]):
+        features = tone.undo(change(one.atlas.expected(one.labels(state))))
+        percept = classify(features, np.arange(len(features)), one.atlas)
+        assert percept.labels.tolist() == one.labels(state).tolist()
+        assert not percept.sides.any()
+
+
+def test_a_soft_shadow_is_undone() -> None:
+    one = stage("maze")
+    rows, cols = one.task.shape(one.start)
+    shade = np.linspace(1.0, 0.75, rows)[:, None].repeat(cols, axis=1).reshape(-1, 1)
+    seen = expected(one).copy()
+    seen[:, :_LUMA] *= shade
+    assert off_after(one, seen) < 0.35 * float(np.abs(seen - expected(one)).mean())
+
+
+@pytest.mark.parametrize(("kind", "color"), [("agent", "red"), ("goal", "green"), ("goal", "white")])
+def test_a_mark_of_another_color_stays_another(kind: str, color: str) -> None:
+    """However the tone is bent, the recolored cell does not become what it should be, nor the others worse."""
+    one = stage("maze")
+    start = one.labels(one.start)
+    own = one.look.styles[kind]
+    assert own.color != color
+    look = replace(one.look, styles={**one.look.styles, kind: replace(own, color=color, accent="")})
+    brush = painter("maze", one.start, look, CLIP)
+    (rows, cols), side = brush.layout.shape, brush.layout.cell_px
+    picture = brush.picture(board(one.task, one.start))
+    window = picture.window(brush.layout.top, brush.layout.left, rows * side, cols * side)
+    seen = block_means(window, brush.layout.shape)
+    tone = fit_tone(seen, expected(one), one.task.shape(one.start))
+    off = np.abs(quarters(tone.undo(seen) - expected(one))).max(axis=1)
+    changed = one.cell(*(one.start.agent if kind == "agent" else one.start.goal))
+    assert off[changed] > TOLERANCE
+    assert np.delete(off, changed).max() < TOLERANCE
+    percept = classify(tone.undo(seen), np.arange(len(seen)), one.atlas)
+    assert percept.labels[changed] != start[changed]
+
+
+def test_quarter_luma_is_the_mean_of_four_blocks() -> None:
+    features = np.zeros((1, _LUMA + 2 * CHROMA**2), dtype=np.float32)
+    features[0, [0, 1, 8, 9]] = 1, 2, 3, 6
+    features[0, 63] = 8
+    means = quarter_luma(features)[0]
+    assert means[0] == 3
+    assert means[15] == 2
+    assert not means[1:15].any()
+
+
+def test_marks_of_this_file_exist() -> None:
+    assert board(stage("maze").task, stage("maze").start)[0] == (Mark("agent"),)
