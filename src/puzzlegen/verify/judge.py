@@ -11,7 +11,8 @@ from puzzlegen.task import Task
 from puzzlegen.types import Glyph, Score, Sighting, Violation
 from puzzlegen.verify.atlas import GOAL, LAYOUT, UNCLEAR, Atlas
 from puzzlegen.verify.observer import Evidence
-from puzzlegen.verify.walk import Fault, Pace, Walk
+from puzzlegen.verify.pace import Pace
+from puzzlegen.verify.walk import Fault, Walk
 
 UNSOLVED_CAP = 0.9
 """Most that a clip can score that does not solve its puzzle."""

@@ -25,8 +25,8 @@ _STILL = 1.5
 """A cell none of whose blocks moved by more levels than this since it was last looked at is not looked at again."""
 _DRIFT = 0.4
 """Levels by which the mean difference may grow before the view is adjusted."""
-_MOST_ZOOM, _MOST_ZOOM_LATER = 0.04, 0.002
-"""How far the scale may move from that of the hypothesis, and from picture to picture."""
+_MOST_ZOOM, _MOST_ZOOM_LATER = 0.04, 0.004
+"""How far the scale may move from that of the hypothesis, and later from that of the first picture."""
 _STEPS, _GAIN = 5, 0.05
 """Most steps of the view at a time; a step must lower the mean difference by so many levels."""
 _MOST_LEVELS = 40.0
@@ -75,6 +75,7 @@ class Observer:
         self.atlas = reference.atlas(0.0)
         self.view: View = AS_DRAWN
         self.likeness = 1.0
+        self._scales = self.view[:2]
         self._tone: Tone | None = None
         self._base = 0.0
         self._size = (0, 0)
@@ -152,8 +153,10 @@ class Observer:
             return False
         for _ in range(3):
             self._fit(first, atlases)
+            self._scales = self.view[:2]
             self._adjust(first, self._reference.start, _MOST_ZOOM)
         self._fit(first, atlases)
+        self._scales = self.view[:2]
         self._base = self._difference(self._look(first), self._reference.start)
         return True
 
@@ -184,7 +187,7 @@ class Observer:
         """Move the view towards what the labels say, as long as that explains more."""
         shape = self._layout.shape
         board = luma_picture(self.atlas.expected(labels), shape)
-        least, best, scales = np.inf, self.view, self.view[:2]
+        least, best, scales = np.inf, self.view, self._scales
         for _ in range(_STEPS):
             seen = luma_picture(self._look(picture), shape)
             known = self._known()

@@ -23,7 +23,7 @@ from puzzlegen.types import Score
 from puzzlegen.verify.atlas import Atlas, atlas
 from puzzlegen.verify.judge import judge, unread
 from puzzlegen.verify.observer import Observer, Reference
-from puzzlegen.verify.walk import pace_of
+from puzzlegen.verify.pace import pace_of
 
 Canvas = NDArray[np.uint8]  # [H * 3/2, W]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from puzzlegen.replay import board
 from puzzlegen.task import Task
 from puzzlegen.types import Sighting
 from puzzlegen.verify.atlas import GOAL, LAYOUT, UNCLEAR, Atlas, Labels
+from puzzlegen.verify.pace import Pace
 
 _UNEXPLAINED = 8
 """What a cell that is not explained weighs against one more action."""
@@ -26,39 +27,8 @@ _MOST_HIDDEN_AT_START = 0.12
 """Share of cells that something static may cover from the first frame on."""
 _UNCLEAR_PATIENCE = 2
 """Times as long as a contrary cell may a cell be unclear."""
-
-
-_FRAMES_PER_PATIENCE = 27
-_FASTER = 2.25
-"""Times as fast as its reference a clip may run."""
-_MOST_REACH, _MOST_REACH_OF_SHORT = 3, 5
 _BEAM = 48
-
-
-class Pace(NamedTuple):
-    """How fast things may happen in a clip, in frames."""
-
-    reach: int
-    """Most actions that may lie between two frames."""
-    patience: int
-    """Frames from which on something that no action explains counts; shorter is a flicker."""
-    slowest: int
-    """Frames that an action may take; cells that clearly show neither its beginning nor its end for longer are wrong."""
-
-
-def pace_of(num_frames: int, reference_frames: int, frames_per_action: int) -> Pace:
-    """The pace of a video of `num_frames`, whose reference has `reference_frames` and takes so many for an action.
-
-    It may run twice as fast as its reference; with fewer frames than that, more happens from one to the next.
-    """
-    per_action = max(1, frames_per_action) * num_frames / reference_frames
-    reach = np.ceil(_FASTER / min(per_action, max(1, frames_per_action)) - 1e-9)
-    most = _MOST_REACH if num_frames >= reference_frames * 0.9 else _MOST_REACH_OF_SHORT
-    return Pace(
-        reach=int(min(most, max(1, reach))),
-        patience=max(2, round(num_frames / _FRAMES_PER_PATIENCE)),
-        slowest=max(2, round(2 * per_action)),
-    )
+"""Rows of actions that are followed side by side when a frame shows none of the nearest states."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +79,7 @@ class Walk:
         self.seen = [Sighting(0, start)]
         self.flickers = 0
         self._cells = len(atlas.stacks)
+        self._last = atlas.labels(board(task, start))
         self._moves: dict[str, _Move] = {}
         self._masked = np.zeros(self._cells, dtype=bool)
         self._stray = np.zeros(self._cells, dtype=np.int32)
@@ -135,6 +106,7 @@ class Walk:
         if off.any():
             return Fault(0, np.flatnonzero(off), seen)
         self._flipped += sides
+        self._last = seen
         return None
 
     def advance(self, frame: int, seen: Labels, sides: NDArray[np.bool_], sharp: NDArray[np.bool_]) -> Fault | None:
@@ -245,11 +217,10 @@ class Walk:
         if halfway:
             assert option.done is not None
             done = option.done
-            early = np.full(self._cells, UNCLEAR, dtype=np.int16)
-            early[:] = self.labels
+            early = self.labels.copy()
             early[done.cells] = done.after
-            late = np.isin(option.cells, option.last) & (shown == early[option.cells])
             last = np.isin(option.cells, option.last)
+            late = last & (shown == early[option.cells])
             marks = int(((shown[last] != 0) & (shown[last] != LAYOUT) & (shown[last] != GOAL)).sum())
             held = min(int((early[option.cells[last]] > 0).sum()), int((option.after[last] > 0).sum()))
             if not (late & wrong).any() or marks < held:
@@ -321,7 +292,7 @@ class Walk:
         if unclear.any():
             limit[unclear & self._beside_movers()] += 3 * self.pace.slowest
         self._stray = np.where(stray, self._stray + 1, 0)
-        self._ghost = np.where(stray, self._ghost & stray | (contrary & sharp & (seen > 0)), False)
+        self._ghost = np.where(stray, self._ghost & stray | (contrary & sharp & (seen > 0) & (self.labels == 0)), False)
         elsewhere = stray.copy()
         if coming is not None:
             elsewhere[coming.cells] = False
@@ -336,7 +307,7 @@ class Walk:
         self._surplus = self._surplus + 1 if coming is not None and _has_surplus(coming, seen, sharp) else 0
         for count, most in ((self._lost, self.pace.patience + self.pace.slowest), (self._surplus, self.pace.patience)):
             if count >= most:
-                return Fault(frame + 1 - count, np.flatnonzero(wrong), seen)
+                return Fault(frame + 1 - count, np.flatnonzero(off), seen)
         return None
 
     def _beside_movers(self) -> NDArray[np.bool_]:
@@ -386,18 +357,14 @@ class Walk:
 
     # --- sightings
 
-    _last: Labels
-
     def _sight(self, frame: int, seen: Labels) -> None:
-        """Remember a state that the frame shows clearly, whether or not it was reached by the rules."""
-        if (seen < 0).any() or np.array_equal(seen, self.labels):
-            return
-        if getattr(self, "_last", None) is not None and np.array_equal(seen, self._last):
+        """Remember a state that two frames in a row show clearly, whether or not it was reached by the rules."""
+        if (seen < 0).any() or np.array_equal(seen, self.labels) or not np.array_equal(seen, self._last):
             return
         stacks = [stack if stack is not None else () for stack in self.atlas.board(seen)]
         state = self.task.read(self.start, stacks)
         if state is not None:
-            self._add(Sighting(frame, state))
+            self._add(Sighting(frame - 1, state))
 
     def _add(self, sighting: Sighting[Any]) -> None:
         if sighting.state != self.seen[-1].state:
