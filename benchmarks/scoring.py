@@ -3,13 +3,13 @@
     python benchmarks/scoring.py [--tasks maze] [--levels medium hard] [--cases gold worn] [--clips 3] [--repeats 5]
 
 gold: the dataset's own file. frames: the same as RGB frames, so that decoding is color conversion. worn: h264 at crf 44
-and shifted, so that view and tone are searched for and undone in every frame. noisy: sigma 25, so that every cell is
-looked at in every frame. cheat: several actions left out midway, so that the walk ends early.
+and shifted, so that view and tone are searched for, and undone in every frame. noisy: RGB frames with noise of sigma 25,
+so that every cell is looked at in every frame. cheat: several actions left out midway, so that the walk ends early.
 
 "setup" is the verifier, which samples of one puzzle share; "find" the search for view and tone in the first frame,
-"follow" the adjusting of the view in later frames; "watch" what is left of reading, "walk" of judging; "first" the metrics of the first sample of a
-puzzle, with its references solved for, "metrics" those of any other one. Numbers are milliseconds, medians of the
-repeats; "all" is the sum without setup and first, "best" the best repeat.
+"follow" the adjusting of the view in later frames; "watch" what is left of reading, "walk" of judging; "first" the
+metrics of the first sample of a puzzle, with its references solved for, "metrics" those of any other one. Numbers are
+milliseconds, medians of the repeats; "all" is the sum without setup and first, "best" the best repeat.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ def _content(case: str, data: bytes, rgb: NDArray[np.uint8], subject: Subject) -
     if case == "worn":
         return encode_rgb(PERTURBATIONS["shift_cell"].apply(rgb, cell_px, rng), CODECS["h264"])
     if case == "noisy":
-        return encode_rgb(PERTURBATIONS["gaussian_noise"].apply(rgb, cell_px, rng), CODECS["h264"], strength=0.0)
+        return PERTURBATIONS["gaussian_noise"].apply(rgb, cell_px, rng)
     for cheat in cheats(subject.task, subject.puzzle, subject.look, subject.clip, rng, only=("jump midway",)):
         return encode_rgb(cheat.frames, CODECS["h264"], strength=0.0)
     return None  # too short for it

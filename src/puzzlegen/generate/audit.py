@@ -176,7 +176,9 @@ def check_row(row: Row) -> None:
     }
     for column, value in claims.items():
         _require(row[column] == value, row, f"{column} is not what its key makes")
-    first, final = require_gold(Verifier(task, row.start, row.look, row.clip, row["num_actions"]), row.video, row["actions"], row["id"])
+    first, final = require_gold(
+        Verifier(task, row.start, row.look, row.clip, row["num_actions"]), row.video, row["actions"], row["id"]
+    )
     for column, canvas in (("first_frame", first), ("final_frame", final)):
         picture = np.asarray(Image.open(io.BytesIO(row[column]["bytes"])))
         _require(np.array_equal(picture, video.canvas_to_rgb(canvas)), row, f"{column} is not the video's frame")

@@ -77,9 +77,9 @@ def _code(walk: Walk, fault: Fault) -> str:
     board = walk.atlas.board(labels)
     if fault.frame == 0:
         return _code_at_start(walk, fault, board)
-    if (shown == GOAL).any() and not (shown == LAYOUT).any():
+    if (labels == GOAL).any() and not (shown == LAYOUT).any():
         return "GOAL_CHANGED"
-    if fault.side or (shown == LAYOUT).any():
+    if fault.side or (labels == LAYOUT).any():
         return "LAYOUT_CHANGED"
     if task.is_solved(walk.state):
         return "END_STATE"
@@ -130,7 +130,7 @@ def _score(walk: Walk, evidence: Evidence, violation: Violation | None) -> Score
     progress = 1.0 if solved else _progress(walk.task, walk.states)
     value = 1.0
     if violation is not None:
-        cap = LEFT_CAP if any(map(walk.task.is_solved, walk.states)) else UNSOLVED_CAP
+        cap = LEFT_CAP if any(walk.task.is_solved(sighting.state) for sighting in walk.seen) else UNSOLVED_CAP
         value = 0.0 if violation.code in WORTHLESS or not walk.actions else min(cap, progress)
     clear = float((evidence.labels != UNCLEAR).mean())
     return Score(

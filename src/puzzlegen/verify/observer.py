@@ -94,7 +94,7 @@ class Observer:
         percept = classify(features, everything, self.atlas, self._known())
         if self._cover(features, percept):
             percept = classify(features, everything, self.atlas, self._known())
-        current, flipped, misfit = percept
+        current, flipped, misfit, _ = percept
         found = [(current.copy(), flipped.copy(), self._hidden(), misfit <= TOLERANCE, float(np.median(misfit)))]
         for picture in pictures:
             features = self._look(picture)
@@ -105,7 +105,7 @@ class Observer:
                 seen[moved] = features[moved]
                 known = self._known()
                 percept = classify(features[moved], moved, self.atlas, None if known is None else known[moved])
-                current[moved], flipped[moved], misfit[moved] = percept
+                current[moved], flipped[moved], misfit[moved], _ = percept
             found.append(
                 (current.copy(), flipped.copy(), self._hidden(), misfit <= TOLERANCE, float(np.median(misfit)))
             )

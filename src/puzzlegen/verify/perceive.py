@@ -45,6 +45,8 @@ class Percept(NamedTuple):
     """[M, 4]: the side in direction U, D, L, R is open where it should be closed, or the reverse."""
     misfit: NDArray[np.float32]
     """[M]: most levels by which a quarter block differs from the nearest stack."""
+    goal: NDArray[np.bool_]
+    """[M]: the cell is far nearer to another goal, or none, than to what it may hold, however well it fits."""
 
 
 def classify(
@@ -69,6 +71,7 @@ def classify(
     misfit = _most_off(off)
     labels = np.where(misfit <= TOLERANCE, table[each, own], UNCLEAR)
     changed = nearest != own
+    goal = changed & (squares[each, nearest] * _DECISIVE < squares[each, own]) & (table[each, nearest] == GOAL)
     if changed.any():
         decoy_off = features[changed] - atlas.features[nearest[changed]]
         fits = _most_off(decoy_off if known is None else decoy_off * known[changed]) <= TOLERANCE
@@ -90,7 +93,7 @@ def classify(
         if known is not None:
             bare *= known[held]
         sides[held] = np.einsum("msf,mf->ms", atlas.beside[cells[held]], bare) > _FLIPPED
-    return Percept(labels.astype(np.int16), sides, misfit)
+    return Percept(labels.astype(np.int16), sides, misfit, goal)
 
 
 def _recolored(off: Features, cells: NDArray[np.intp], atlas: Atlas) -> NDArray[np.bool_]:
@@ -111,7 +114,7 @@ def strange(
     shares = np.einsum("msf,mf->ms", atlas.sides, off)
     lengths = 1 / np.maximum((atlas.sides**2).sum(axis=2), 1e-12)
     off -= np.einsum("ms,msf->mf", shares, atlas.sides * lengths[..., None])
-    unlike = (percept.misfit > TOLERANCE) & (labels >= UNCLEAR)
+    unlike = (percept.misfit > TOLERANCE) & (labels >= UNCLEAR) & ~percept.goal
     odd = (np.abs(off) > _STRANGE) & unlike[:, None]
     marked = np.abs(atlas.top) > TOLERANCE  # a goal that is hidden or drawn otherwise is not the puzzle's
     gone = (odd & marked).sum(axis=1) > _MOST_GONE * marked.sum(axis=1)

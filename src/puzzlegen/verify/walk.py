@@ -85,7 +85,7 @@ class Walk:
         self._stray = np.zeros(self._cells, dtype=np.int32)
         self._ghost = np.zeros(self._cells, dtype=bool)
         self._lost = 0
-        self._surplus = 0
+        self._miscounted = 0
         self._flipped = np.zeros((self._cells, 4), dtype=np.int32)
         self._facing = _facing(task.shape(start))
         self._exempt = np.zeros((self._cells, 4), dtype=bool)
@@ -145,7 +145,7 @@ class Walk:
         self._exempt = np.zeros_like(before)
         self._settled = before  # a thing that has just moved may still reach over the side that it came through
         self._lost = 0
-        self._surplus = 0
+        self._miscounted = 0
 
     def _options(self) -> Iterator[_Move]:
         """What each legal action changes, worked out when first needed."""
@@ -284,7 +284,9 @@ class Walk:
             alone = off[coming.cells].sum() == 1 and not off[coming.cells[coming.before > 0]].any()
             if not alone:  # where nothing has left or grown, nothing is on its way
                 stray[coming.cells[fitting]] = False
-            limit[coming.cells] += np.where(shown < UNCLEAR, 2 * self.pace.slowest, self.pace.slowest // 2)
+            certain = sharp[coming.cells] & (shown > UNCLEAR)
+            slack = np.where(shown < UNCLEAR, 2 * self.pace.slowest, self.pace.slowest // 2)
+            limit[coming.cells] += np.where(certain, 0, slack)
         unclear = stray & (seen == UNCLEAR)
         contrary = stray & ~unclear
         if coming is None or not unclear[coming.cells].any():
@@ -304,8 +306,9 @@ class Walk:
         wrong = off & ~stray
         clear = wrong.any() and not (seen[wrong] == UNCLEAR).any()
         self._lost = self._lost + 1 if clear and not stray.any() else 0
-        self._surplus = self._surplus + 1 if coming is not None and _has_surplus(coming, seen, sharp) else 0
-        for count, most in ((self._lost, self.pace.patience + self.pace.slowest), (self._surplus, self.pace.patience)):
+        self._miscounted = self._miscounted + 1 if coming is not None and _is_miscounted(coming, seen, sharp) else 0
+        brief = self.pace.patience + self.pace.slowest // 8
+        for count, most in ((self._lost, self.pace.patience + self.pace.slowest), (self._miscounted, brief)):
             if count >= most:
                 return Fault(frame + 1 - count, np.flatnonzero(off), seen)
         return None
@@ -376,10 +379,12 @@ class Walk:
         self._last = seen
 
 
-def _has_surplus(coming: _Move, seen: Labels, sharp: NDArray[np.bool_]) -> bool:
-    """Whether the cells of the action on its way clearly show more marks than before it and than after it."""
+def _is_miscounted(coming: _Move, seen: Labels, sharp: NDArray[np.bool_]) -> bool:
+    """Whether the cells of the action on its way clearly show more marks, or fewer, than before it and after it."""
     shown = int(((seen[coming.cells] > 0) & sharp[coming.cells]).sum())
-    return shown > max(int((coming.before > 0).sum()), int((coming.after > 0).sum()))
+    counts = int((coming.before > 0).sum()), int((coming.after > 0).sum())
+    certain = bool((sharp[coming.cells] & (seen[coming.cells] > UNCLEAR)).all())
+    return shown > max(counts) or (certain and shown < min(counts))
 
 
 def _facing(shape: tuple[int, int]) -> NDArray[np.intp]:

@@ -14,6 +14,7 @@ from puzzlegen.errors import Rejected, SearchLimit, Unsolvable
 from puzzlegen.replay import board, stacks_of
 from puzzlegen.testing.cheaters.film import CUT, FAR, LEAST_FRAMES, Film, Scene, Take
 from puzzlegen.testing.cheaters.legality import (
+    FASTEST,
     LEAST_JUMP,
     LEAST_TEMPO,
     glide_length,
@@ -142,7 +143,10 @@ def _glide(film: Film, forged: _Forged) -> tuple[Scene | None, list[Any]]:
     before, tempo = film.states[forged.step], film.timeline.frames_per_action
     tokens = film.scenes[forged.step].tokens
     length = glide_length(tokens, forged.tokens)
-    if not length or tempo * length < 2 or (forged.is_near and tempo < LEAST_TEMPO):
+    if not length or tempo * length < 2:
+        return None, []
+    in_time = int(FASTEST * length) + 2  # moves that a clip at the greatest speed that is allowed makes meanwhile
+    if tempo < LEAST_TEMPO and (forged.is_near or _is_reached(film, before, forged.state, in_time)):
         return None, []
     boards = on_the_way(tokens, forged.tokens, film.shape)
     most = 1 if forged.is_near else LEAST_JUMP - 1
@@ -150,6 +154,10 @@ def _glide(film: Film, forged: _Forged) -> tuple[Scene | None, list[Any]]:
     if len(legal) > len(boards):
         return None, []
     return film.scene(forged.tokens, reach=FAR, frames=tempo * length), legal
+
+
+def _is_reached(film: Film, before: Any, state: Any, most: int) -> bool:
+    return state is not None and leads_to(film.task, before, state, most)
 
 
 def _take(

@@ -15,6 +15,8 @@ LEAST_JUMP = 6
 """Actions that a cut skips at least: a clip that lost three frames of four shows up to four at once, honestly."""
 LEAST_TEMPO = 4
 """Frames that a forbidden step must take where a few allowed ones lead to the same place: else nobody can tell."""
+FASTEST = 2.25
+"""Times as fast as its reference a clip may run."""
 _MOST_NODES = 600
 """States looked at, at most, to find a legal way; enough for all ways of five moves of one agent."""
 
