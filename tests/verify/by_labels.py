@@ -18,7 +18,7 @@ from puzzlegen.types import Glyph, Score
 from puzzlegen.verify.atlas import UNCLEAR, Atlas, Labels, atlas
 from puzzlegen.verify.judge import judge
 from puzzlegen.verify.observer import Evidence
-from puzzlegen.verify.walk import Pace
+from puzzlegen.verify.pace import Pace
 from samples import painter, variant
 
 CLIP = ClipFormat(width=128, height=128, num_frames=25)

@@ -50,7 +50,11 @@ CLIPS: dict[str, tuple[Callable[[Stage], list[Labels]], set[str]]] = {
     "solved throughout": (lambda one: one.held(one.states[-1:], 20), {"BAD_START"}),
     "backwards": (lambda one: solution(one)[::-1], {"BAD_START"}),
     "a cut to the end": (lambda one: still(one) + one.held(one.states[-1:], 9), {"NO_PROCESS"}),
-    "a flash of the end": (lambda one: still(one) + solution(one)[-1:] + still(one, 9), {"NO_PROCESS"}),
+    "a flash of the end": (
+        lambda one: still(one) + solution(one)[-1:] + still(one, 9),
+        {"NO_PROCESS", "NO_PROGRESS"},
+    ),
+    "two frames of the end": (lambda one: still(one) + solution(one)[-2:] + still(one, 9), {"NO_PROCESS"}),
     "stopped on the way": (lambda one: solution(one)[:-HOLD], {"END_STATE"}),
     "cut back to the start": (lambda one: solution(one) + still(one, 9), {"END_STATE", "OVERPAINT"}),
     "one unclear frame at the end": (lambda one: [*solution(one), everywhere(still(one)[0], UNCLEAR)], {"END_STATE"}),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from by_labels import CHOICES, changed, code_of, pairs, stage
 from puzzlegen.verify.atlas import GOAL, LAYOUT, UNCLEAR
-from puzzlegen.verify.walk import Pace, pace_of
+from puzzlegen.verify.pace import Pace, pace_of
 from samples import TASKS
 
 PACES = st.builds(Pace, reach=st.integers(1, 2), patience=st.integers(2, 5), slowest=st.integers(2, 8))

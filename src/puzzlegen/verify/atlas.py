@@ -163,7 +163,7 @@ class _Decoys:
     def of(self, backdrop: Glyph, own: tuple[Glyph, ...]) -> list[tuple[Glyph, int]]:
         """(glyph, LAYOUT or GOAL) with every stack on it, with the empty one only where that would be too many."""
         ground, top = backdrop[:1], backdrop[1:]
-        changed = [(other + top, LAYOUT) for other in self._grounds if other[0].kind != ground[0].kind]
+        changed = [(other + top, LAYOUT) for other in self._grounds if [mark.kind for mark in other] != [mark.kind for mark in ground]]
         changed += [(ground + other, GOAL) for other in self._tops if other != top]
         on_them = own if len(changed) * len(own) <= _MOST_DECOYS else ((),)
         return [(glyph + stack, label) for glyph, label in changed for stack in on_them]
@@ -183,7 +183,7 @@ def _closed_beside(
     backdrop: Glyph, stacks: Sequence[Glyph], sides: Features, means: Callable[[Glyph], Features]
 ) -> Features:
     """Of those changes, the opening of closed sides, in the blocks that no stack covers [4, 96]."""
-    joined = functools.reduce(operator.or_, (mark.links for mark in backdrop))
+    joined = functools.reduce(operator.or_, (mark.links for mark in backdrop), 0)
     closed = np.array([not joined & LINK[direction] for direction in DIRECTIONS])
     covered = np.max([np.abs(means(backdrop + stack) - means(backdrop)) for stack in stacks], axis=0) > _COVERED
     beside = sides * (closed[:, None] & ~covered)

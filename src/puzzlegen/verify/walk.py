@@ -281,7 +281,8 @@ class Walk:
         if coming is not None:
             shown = seen[coming.cells]
             fitting = (shown == coming.before) | (shown == coming.after) | (shown == UNCLEAR)
-            alone = off[coming.cells].sum() == 1 and not off[coming.cells[coming.before > 0]].any()
+            differ = off[coming.cells]
+            alone = differ.sum() == 1 and not differ[coming.before > 0].any() and (shown[differ] == UNCLEAR).all()
             if not alone:  # where nothing has left or grown, nothing is on its way
                 stray[coming.cells[fitting]] = False
             certain = sharp[coming.cells] & (shown > UNCLEAR)
