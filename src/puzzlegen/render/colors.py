@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -51,6 +53,7 @@ def rgb_to_yuv(rgb: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.stack([y, u, v], axis=-1).astype(np.float32)
 
 
+@functools.cache
 def yuv_of(name: str) -> tuple[int, int, int]:
     """The YUV levels of a named color."""
     levels = rgb_to_yuv(np.array(COLORS[name], dtype=np.float32))

@@ -18,6 +18,7 @@ from pathlib import Path
 import av
 import av.video.frame
 import av.video.plane
+import av.video.reformatter
 import numpy as np
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
@@ -146,9 +147,16 @@ def canvas_to_rgb(canvas: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def rgb_to_planes(frame: NDArray[np.uint8]) -> Planes:
     """One RGB frame [H, W, 3], sides even, in the clips' color space."""
-    picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
-    picture = picture.reformat(format="yuv420p", dst_colorspace=_BT709, dst_color_range=_LIMITED_RANGE)
-    return Planes(*(_plane(plane).copy() for plane in picture.planes))
+    return next(rgb_to_pictures([frame]))
+
+
+def rgb_to_pictures(frames: Iterable[NDArray[np.uint8]]) -> Iterator[Planes]:
+    """RGB frames [H, W, 3] of one size, sides even, in the clips' color space; one converter for all, half of the cost."""
+    converter = av.video.reformatter.VideoReformatter()
+    for frame in frames:
+        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+        picture = converter.reformat(picture, format="yuv420p", dst_colorspace=_BT709, dst_color_range=_LIMITED_RANGE)
+        yield Planes(*(_plane(plane).copy() for plane in picture.planes))
 
 
 def _video_stream(container: av.container.InputContainer) -> VideoStream:

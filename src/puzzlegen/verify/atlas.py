@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -50,8 +50,14 @@ class Atlas:
 
     stacks: Sequence[Sequence[Glyph]]
     """What each cell may hold, the empty stack first."""
+    places: Sequence[Mapping[Glyph, int]]
+    """The index of each of a cell's stacks."""
     features: Features
     """[G, 96], every picture once."""
+    norms: NDArray[np.float32]
+    """[G]: their squared lengths."""
+    colors: NDArray[np.float32]
+    """[G, 3]: their mean y, u and v."""
     table: Labels
     """[N, G]: what it means when a cell looks like a picture; `FOREIGN` where the two have nothing to do."""
     rows: NDArray[np.int32]
@@ -71,7 +77,7 @@ class Atlas:
 
     def labels(self, board: Sequence[Glyph]) -> Labels:
         """The index of each cell's stack [N]; UNCLEAR for a stack that the cell cannot hold."""
-        found = [own.index(stack) if stack in own else UNCLEAR for own, stack in zip(self.stacks, board, strict=True)]
+        found = [own.get(stack, UNCLEAR) for own, stack in zip(self.places, board, strict=True)]
         return np.array(found, dtype=np.int16)
 
     def board(self, labels: Labels) -> list[Glyph | None]:
@@ -96,7 +102,9 @@ def atlas(painter: Painter, stacks: Sequence[Sequence[Glyph]], start: Sequence[G
         start: the board of the start.
         blur: standard deviation in cells of the blur that the video seems to have.
     """
-    stacks = [sorted(own, key=bool) for own in stacks]
+    stacks = [tuple(sorted(own, key=bool)) for own in stacks]
+    distinct = list(dict.fromkeys(painter.backdrop))
+    joined = {mark.kind for backdrop in distinct for mark in backdrop if mark.links}
     number: dict[Glyph, int] = {}
     own_rows = [
         [number.setdefault(backdrop + stack, len(number)) for stack in own]
@@ -104,14 +112,19 @@ def atlas(painter: Painter, stacks: Sequence[Sequence[Glyph]], start: Sequence[G
     ]
     decoys = _Decoys(painter.backdrop)
     changed = [
-        [(number.setdefault(glyph, len(number)), label) for glyph, label in decoys.of(backdrop, tuple(own))]
+        [(number.setdefault(glyph, len(number)), label) for glyph, label in decoys.of(backdrop, own)]
         for backdrop, own in zip(painter.backdrop, stacks, strict=True)
     ]
 
-    @functools.cache
-    def means(glyph: Glyph) -> Features:
-        one: Features = block_means(_blurred(painter.tile(glyph), blur), (1, 1))[0]
-        return one
+    flips = {backdrop: _flips(backdrop, joined) for backdrop in distinct}
+    glyphs = dict.fromkeys(number)
+    for backdrop in distinct:
+        glyphs |= dict.fromkeys([backdrop, backdrop[:1], *(flip for flip, _ in flips[backdrop])])
+    for backdrop, stack in zip(painter.backdrop, start, strict=True):
+        glyphs[backdrop + stack] = None
+    pictures = _means_of([_blurred(painter.tile(glyph), blur) for glyph in glyphs])
+    means = dict(zip(glyphs, pictures, strict=True))
+    places = {own: {stack: index for index, stack in enumerate(own)} for own in set(stacks)}
 
     table = np.full((len(stacks), len(number)), FOREIGN, dtype=np.int16)
     rows = np.zeros((len(stacks), max(map(len, own_rows))), dtype=np.int32)
@@ -120,35 +133,39 @@ def atlas(painter: Painter, stacks: Sequence[Sequence[Glyph]], start: Sequence[G
             table[cell, row] = label
         table[cell, own] = np.arange(len(own))
         rows[cell] = own + own[:1] * (rows.shape[1] - len(own))
-    sides = {backdrop: _sides(backdrop, means) for backdrop in set(painter.backdrop)}
+    alone = np.array([means[backdrop + stack] for backdrop, stack in zip(painter.backdrop, start, strict=True)])
+    features = np.array([means[glyph] for glyph in number])
+    sides = {backdrop: _sides(backdrop, flips[backdrop], means) for backdrop in distinct}
     beside = {
-        (backdrop, tuple(own)): _closed_beside(backdrop, own, sides[backdrop], means)
+        (backdrop, own): _closed_beside(backdrop, own, sides[backdrop], means)
         for backdrop, own in zip(painter.backdrop, stacks, strict=True)
     }
     return Atlas(
         stacks=stacks,
-        features=np.array([means(glyph) for glyph in number]),
+        places=[places[own] for own in stacks],
+        features=features,
+        norms=(features**2).sum(axis=1),
+        colors=mean_colors(features),
         table=table,
         rows=rows,
         sides=_measuring(np.array([sides[backdrop] for backdrop in painter.backdrop])),
         beside=_measuring(
-            np.array([beside[backdrop, tuple(own)] for backdrop, own in zip(painter.backdrop, stacks, strict=True)])
+            np.array([beside[backdrop, own] for backdrop, own in zip(painter.backdrop, stacks, strict=True)])
         ),
-        around=_around(painter, start, blur, np.array([means(b + s) for b, s in zip(painter.backdrop, start, strict=True)])),
-        top=np.array([means(backdrop) - means(backdrop[:1]) for backdrop in painter.backdrop]),
+        around=start_means(painter, start, blur) - alone if blur else np.zeros_like(alone),
+        top=np.array([means[backdrop] - means[backdrop[:1]] for backdrop in painter.backdrop]),
         marked=np.array([len(backdrop) > 1 for backdrop in painter.backdrop]),
         vacant=np.array([not stack for stack in start]),
     )  # fmt: skip
 
 
-def _around(painter: Painter, start: Sequence[Glyph], blur: float, alone: Features) -> Features:
-    if not blur:
-        return np.zeros_like(alone)
+def start_means(painter: Painter, start: Sequence[Glyph], blur: float) -> Features:
+    """Block means of the start's picture at a blur in cells [N, 96]."""
     layout = painter.layout
     (rows, cols), side = layout.shape, layout.cell_px
     picture = painter.picture(start)
     whole = _blurred(picture, blur * side / picture.y.shape[0])
-    return block_means(whole.window(layout.top, layout.left, rows * side, cols * side), layout.shape) - alone
+    return block_means(whole.window(layout.top, layout.left, rows * side, cols * side), layout.shape)
 
 
 class _Decoys:
@@ -163,29 +180,43 @@ class _Decoys:
     def of(self, backdrop: Glyph, own: tuple[Glyph, ...]) -> list[tuple[Glyph, int]]:
         """(glyph, LAYOUT or GOAL) with every stack on it, with the empty one only where that would be too many."""
         ground, top = backdrop[:1], backdrop[1:]
-        changed = [(other + top, LAYOUT) for other in self._grounds if [mark.kind for mark in other] != [mark.kind for mark in ground]]
+        changed = [
+            (other + top, LAYOUT)
+            for other in self._grounds
+            if [mark.kind for mark in other] != [mark.kind for mark in ground]
+        ]
         changed += [(ground + other, GOAL) for other in self._tops if other != top]
         on_them = own if len(changed) * len(own) <= _MOST_DECOYS else ((),)
         return [(glyph + stack, label) for glyph, label in changed for stack in on_them]
 
 
-def _sides(backdrop: Glyph, means: Callable[[Glyph], Features]) -> Features:
+def _flips(backdrop: Glyph, joined: Set[str]) -> list[tuple[Glyph, int]]:
+    """The backdrop with each side opened or closed, and the number of the side; marks that are joined nowhere have none."""
+    return [
+        ((*backdrop[:index], mark._replace(links=mark.links ^ LINK[direction]), *backdrop[index + 1 :]), side)
+        for index, mark in enumerate(backdrop)
+        if mark.kind in joined
+        for side, direction in enumerate(DIRECTIONS)
+    ]
+
+
+def _sides(backdrop: Glyph, flips: Sequence[tuple[Glyph, int]], means: Mapping[Glyph, Features]) -> Features:
     """The change of block means when each side of a joined backdrop opens or closes [4, 96]; 0 if it has no sides."""
     found = np.zeros((len(DIRECTIONS), FEATURES), dtype=np.float32)
-    for index, mark in enumerate(backdrop):
-        for side, direction in enumerate(DIRECTIONS):
-            flipped = mark._replace(links=mark.links ^ LINK[direction])
-            found[side] += means((*backdrop[:index], flipped, *backdrop[index + 1 :])) - means(backdrop)
+    for flipped, side in flips:
+        found[side] += means[flipped] - means[backdrop]
     return found
 
 
 def _closed_beside(
-    backdrop: Glyph, stacks: Sequence[Glyph], sides: Features, means: Callable[[Glyph], Features]
+    backdrop: Glyph, stacks: Sequence[Glyph], sides: Features, means: Mapping[Glyph, Features]
 ) -> Features:
     """Of those changes, the opening of closed sides, in the blocks that no stack covers [4, 96]."""
+    if not sides.any():
+        return sides
     joined = functools.reduce(operator.or_, (mark.links for mark in backdrop), 0)
     closed = np.array([not joined & LINK[direction] for direction in DIRECTIONS])
-    covered = np.max([np.abs(means(backdrop + stack) - means(backdrop)) for stack in stacks], axis=0) > _COVERED
+    covered = np.max([np.abs(means[backdrop + stack] - means[backdrop]) for stack in stacks], axis=0) > _COVERED
     beside = sides * (closed[:, None] & ~covered)
     enough = (beside**2).sum(axis=1) > _LEAST_BESIDE * (sides**2).sum(axis=1)
     return np.asarray(beside * enough[:, None], dtype=np.float32)
@@ -195,6 +226,18 @@ def _measuring(changes: Features) -> Features:
     """Changes over their squared lengths: times an observed difference, this gives the share of the change."""
     lengths = (changes**2).sum(axis=-1, keepdims=True)
     return np.asarray(np.where(lengths > 1, changes / np.maximum(lengths, 1), 0), dtype=np.float32)
+
+
+def _means_of(tiles: Sequence[Planes]) -> Features:
+    """Block means of single cells [G, 96]."""
+    return block_means(Planes(*(np.concatenate(planes) for planes in zip(*tiles, strict=True))), (len(tiles), 1))
+
+
+def mean_colors(features: Features) -> NDArray[np.float32]:
+    """Mean y, u and v of cells or pictures [..., 3]."""
+    luma, chroma = LUMA * LUMA, CHROMA * CHROMA
+    parts = [features[..., :luma], features[..., luma : luma + chroma], features[..., luma + chroma :]]
+    return np.stack([part.mean(axis=-1) for part in parts], axis=-1)
 
 
 def block_means(board: Planes, shape: tuple[int, int]) -> Features:

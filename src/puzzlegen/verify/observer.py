@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -23,6 +23,8 @@ LEAST_LIKENESS = 0.5
 """Correlation of the first picture with the puzzle below which it shows something else."""
 _STILL = 1.5
 """A cell none of whose blocks moved by more levels than this since it was last looked at is not looked at again."""
+_SAME = 0.25
+"""Levels below which a block counts as unchanged before the tone is undone."""
 _DRIFT = 0.4
 """Levels by which the mean difference may grow before the view is adjusted."""
 _MOST_ZOOM, _MOST_ZOOM_LATER = 0.04, 0.004
@@ -64,6 +66,16 @@ class Reference:
     start: Labels
     atlas: Callable[[float], Atlas]
     """The atlas at a blur, in cells."""
+    means: Callable[[float], Features]
+    """Block means of the first picture at a blur [N, 96]; much cheaper than the atlas."""
+
+
+class _Look(NamedTuple):
+    """The last picture, as it was seen and with its tone undone."""
+
+    how: tuple[View, Tone, Atlas]
+    raw: Features
+    undone: Features
 
 
 class Observer:
@@ -80,7 +92,10 @@ class Observer:
         self._base = 0.0
         self._size = (0, 0)
         self._covered: NDArray[np.bool_] | None = None
+        self._blur = 0.0
         self._known_at: tuple[View, NDArray[np.bool_] | None] = (AS_DRAWN, None)
+        self._hidden_at = AS_DRAWN, np.zeros(len(reference.start), dtype=bool)
+        self._looked: _Look | None = None
 
     def watch(self, pictures: Iterable[Planes]) -> Evidence | None:
         """Everything that can be read; None if the first picture does not show the puzzle. Takes at least one picture."""
@@ -95,27 +110,40 @@ class Observer:
         if self._cover(features, percept):
             percept = classify(features, everything, self.atlas, self._known())
         current, flipped, misfit, _ = percept
-        found = [(current.copy(), flipped.copy(), self._hidden(), misfit <= TOLERANCE, float(np.median(misfit)))]
+        found = [(current.copy(), flipped.copy(), self._hidden(), misfit.copy())]
         for picture in pictures:
             features = self._look(picture)
-            if self._difference(features, current) > self._base + _DRIFT:
+            moved = _moved(features, seen)
+            if moved.size and self._has_drifted(features, current):
                 features = self._follow(picture, features, current)
-            moved = np.flatnonzero(np.abs(features - seen).max(axis=1) > _STILL)
+                moved = _moved(features, seen)
             if moved.size:
                 seen[moved] = features[moved]
                 known = self._known()
                 percept = classify(features[moved], moved, self.atlas, None if known is None else known[moved])
                 current[moved], flipped[moved], misfit[moved], _ = percept
-            found.append(
-                (current.copy(), flipped.copy(), self._hidden(), misfit <= TOLERANCE, float(np.median(misfit)))
-            )
-        *stacks, misfits = zip(*found, strict=True)
-        labels, sides, hidden, sharp = map(np.stack, stacks)
-        return Evidence(labels, sides, hidden, sharp, self.likeness, float(np.mean(misfits)))
+            found.append((current.copy(), flipped.copy(), self._hidden(), misfit.copy()))
+        labels, sides, hidden, misfits = map(np.stack, zip(*found, strict=True))
+        typical = float(np.median(misfits, axis=1).mean())
+        return Evidence(labels, sides, hidden, misfits <= TOLERANCE, self.likeness, typical)
 
     def _look(self, picture: Planes) -> Features:
-        features = observe(picture, self._layout, self.view)
-        return features if self._tone is None else self._tone.undo(features) - self.atlas.around
+        """Block means in the drawn colors; worked out only for the cells that have changed since the last look."""
+        raw = observe(picture, self._layout, self.view)
+        if self._tone is None:
+            return raw
+        how, last = (self.view, self._tone, self.atlas), self._looked
+        if last is None or any(one is not other for one, other in zip(last.how, how, strict=True)):
+            undone = self._tone.undo(raw) - self.atlas.around
+        else:
+            cells = np.flatnonzero(np.abs(raw - last.raw).max(axis=1) > _SAME)
+            undone, now = last.undone.copy(), raw
+            raw = last.raw
+            raw[cells] = now[cells]
+            if cells.size:
+                undone[cells] = self._tone.undo(raw[cells], cells) - self.atlas.around[cells]
+        self._looked = _Look(how, raw, undone)
+        return undone
 
     def _known(self) -> NDArray[np.bool_] | None:
         """Blocks that lie in the picture and are not covered [N, 96]; None if that is all of them."""
@@ -128,9 +156,10 @@ class Observer:
 
     def _hidden(self) -> NDArray[np.bool_]:
         """Cells that are mostly out of the picture [N]."""
-        if self.view == AS_DRAWN:
-            return np.zeros(len(self._reference.start), dtype=bool)
-        return np.asarray(visible(self._layout, self.view, self._size).mean(axis=1) < _LEAST_KNOWN)
+        if self._hidden_at[0] != self.view:
+            hidden = visible(self._layout, self.view, self._size).mean(axis=1) < _LEAST_KNOWN
+            self._hidden_at = self.view, np.asarray(hidden)
+        return self._hidden_at[1]
 
     # --- the first picture
 
@@ -143,33 +172,31 @@ class Observer:
             if np.abs(off).max() <= AS_DRAWN_LEVELS:
                 self._base = self._difference(expected + off, self._reference.start)
                 return True
-        atlases = [self.atlas, *map(self._reference.atlas, _BLURS[1:])]
-        for atlas in atlases:
-            board = luma_picture(atlas.expected(self._reference.start) + atlas.around, self._layout.shape)
-            match = search.find_view(first.y, drawn.y, board, self._layout)
-            if atlas is self.atlas or match.likeness > self.likeness:
-                (self.likeness, self.view), self.atlas = match, atlas
+        views = search.hypotheses(first.y, drawn.y)
+        means = {blur: self._reference.means(blur) for blur in _BLURS}
+        for blur in _BLURS:
+            match = search.find_view(first.y, views, luma_picture(means[blur], self._layout.shape), self._layout)
+            if not blur or match.likeness > self.likeness:
+                (self.likeness, self.view), self._blur = match, blur
         if self.likeness < LEAST_LIKENESS:
             return False
         for _ in range(3):
-            self._fit(first, atlases)
+            self._fit(first, means)
             self._scales = self.view[:2]
             self._adjust(first, self._reference.start, _MOST_ZOOM)
-        self._fit(first, atlases)
+        self._fit(first, means)
         self._scales = self.view[:2]
         self._base = self._difference(self._look(first), self._reference.start)
         return True
 
-    def _fit(self, first: Planes, atlases: list[Atlas]) -> None:
+    def _fit(self, first: Planes, means: Mapping[float, Features]) -> None:
         """Fit the tone, then take the atlas whose blur is nearest."""
-        start = self._reference.start
         seen = observe(first, self._layout, self.view)
-        self._tone = fit_tone(seen, self.atlas.expected(start) + self.atlas.around, self._layout.shape)
+        self._tone = fit_tone(seen, means[self._blur], self._layout.shape)
         features, known = self._tone.undo(seen), self._known()
         use = np.ones_like(features, dtype=bool) if known is None else known
-        self.atlas = min(
-            atlases, key=lambda one: float(np.minimum(np.abs(features - one.around - one.expected(start)), 40)[use].sum())
-        )  # fmt: skip
+        self._blur = min(means, key=lambda blur: float(np.minimum(np.abs(features - means[blur]), 40)[use].sum()))
+        self.atlas = self._reference.atlas(self._blur)
 
     def _cover(self, features: Features, percept: Percept) -> bool:
         """Leave blocks out of account that something static covers. False if there are none, or too many."""
@@ -201,12 +228,21 @@ class Observer:
 
     def _difference(self, features: Features, labels: Labels) -> float:
         """Mean luma difference over all cells, those that differ most left out, in levels."""
-        off = np.abs(features[:, : LUMA * LUMA] - self.atlas.expected(labels)[:, : LUMA * LUMA])
+        return _trimmed(self._off(features, labels))
+
+    def _has_drifted(self, features: Features, labels: Labels) -> bool:
+        """Whether that difference has grown by much. It never exceeds the plain mean, which costs less."""
+        off, most = self._off(features, labels), self._base + _DRIFT
+        return bool(off.mean() > most) and _trimmed(off) > most
+
+    def _off(self, features: Features, labels: Labels) -> NDArray[np.float32]:
+        """Luma difference of every block that can be seen [N, 64], in levels."""
+        off: NDArray[np.float32] = features[:, : LUMA * LUMA] - self.atlas.expected(labels)[:, : LUMA * LUMA]
+        off = np.abs(off, out=off)
         known = self._known()
         if known is not None:
             off *= known[:, : LUMA * LUMA]
-        each = off.mean(axis=1)
-        return float(np.sort(each)[: max(1, len(each) * 3 // 4)].mean())
+        return off
 
     def _follow(self, picture: Planes, features: Features, labels: Labels) -> Features:
         """Adjust the view to what the cells showed a frame ago; keep it only if that explains the picture better."""
@@ -217,3 +253,15 @@ class Observer:
             return adjusted
         self.view = before
         return features
+
+
+def _moved(features: Features, seen: Features) -> NDArray[np.intp]:
+    """The cells that have changed since they were last looked at."""
+    off = features - seen
+    return np.flatnonzero(np.abs(off, out=off).max(axis=1) > _STILL)
+
+
+def _trimmed(off: NDArray[np.float32]) -> float:
+    """Mean over cells, the quarter that is highest left out."""
+    each = off.mean(axis=1)
+    return float(np.sort(each)[: max(1, len(each) * 3 // 4)].mean())

@@ -12,7 +12,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from puzzlegen.verify.atlas import CHROMA, FOREIGN, GOAL, LUMA, UNCLEAR, Atlas, Features, Labels, luma_picture
+from puzzlegen.verify.atlas import (
+    CHROMA, FOREIGN, GOAL, LUMA, UNCLEAR, Atlas, Features, Labels, luma_picture, mean_colors,
+)  # fmt: skip
 from puzzlegen.verify.tone import quarter_luma
 
 TOLERANCE = 26.0
@@ -61,7 +63,7 @@ def classify(
         known: the blocks that can be seen [M, 96]; all if not given.
     """
     table = atlas.table[cells]
-    squares = _squares(features, atlas.features, known)
+    squares = _squares(features, atlas, known)
     nearest = np.where(table != FOREIGN, squares, np.inf).argmin(axis=1)
     own = np.where(table >= 0, squares, np.inf).argmin(axis=1)
     each = np.arange(len(cells))
@@ -131,11 +133,12 @@ def strange(
     return np.concatenate([fine.reshape(len(labels), -1), coarse, coarse], axis=1)
 
 
-def _squares(features: Features, pictures: Features, known: NDArray[np.bool_] | None) -> NDArray[np.float32]:
+def _squares(features: Features, atlas: Atlas, known: NDArray[np.bool_] | None) -> NDArray[np.float32]:
     """Squared distances over the known blocks [M, G]."""
+    pictures = atlas.features
     if known is None:
         cross = features @ pictures.T
-        own: NDArray[np.float32] = (features**2).sum(axis=1)[:, None] + (pictures**2).sum(axis=1)[None] - 2 * cross
+        own: NDArray[np.float32] = (features**2).sum(axis=1)[:, None] + atlas.norms - 2 * cross
         return own
     weight = known.astype(np.float32)
     seen = features * weight
@@ -156,10 +159,10 @@ def quarters(features: Features) -> Features:
 
 def _by_mass(features: Features, cells: NDArray[np.intp], atlas: Atlas) -> Labels:
     """The one stack whose color the cell holds, the empty one if hardly any is left, or UNCLEAR."""
-    means = _means(atlas.features)[atlas.rows[cells]]  # [M, K, 3]
+    means = atlas.colors[atlas.rows[cells]]  # [M, K, 3]
     empty = means[:, :1]
     colors = means - empty
-    seen = (_means(features) - empty[:, 0])[:, None]
+    seen = (mean_colors(features) - empty[:, 0])[:, None]
     length = np.maximum((colors**2).sum(axis=2), 1e-6)
     share = (colors * seen).sum(axis=2) / length
     beside = np.sqrt(((seen - share[..., None] * colors) ** 2).sum(axis=2))
@@ -176,9 +179,3 @@ def _by_mass(features: Features, cells: NDArray[np.intp], atlas: Atlas) -> Label
     gone = (told & (share <= _ABSENT) & (share >= -_ABSENT)).any(axis=1) & ~there.any(axis=1)
     labels = np.where(unique, best, np.where(gone, 0, UNCLEAR))
     return labels.astype(np.int16)
-
-
-def _means(features: Features) -> NDArray[np.float32]:
-    """Mean of y, u and v of each cell [..., 3]."""
-    parts = [features[..., :_LUMA], features[..., _LUMA : _LUMA + _CHROMA], features[..., _LUMA + _CHROMA :]]
-    return np.stack([part.mean(axis=-1) for part in parts], axis=-1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import cv2
@@ -21,6 +21,8 @@ _CLEARLY = 0.005
 """By how much more a picture must correlate under a view that is less plain."""
 _UNIFORM = 10.0
 """Most levels by which a bar's lines differ from the picture's edge."""
+_MOST_OTHER = 0.03
+"""Share of a bar's pixels that may differ by more."""
 
 
 class Match(NamedTuple):
@@ -37,17 +39,27 @@ class _Box(NamedTuple):
     width: float
 
 
-def find_view(seen: NDArray[np.uint8], drawn: NDArray[np.uint8], board: NDArray[np.float32], layout: Layout) -> Match:
-    """The view under which the picture looks most like the puzzle.
+def hypotheses(seen: NDArray[np.uint8], drawn: NDArray[np.uint8]) -> list[View]:
+    """The views that are worth trying, the plainest first.
 
     Args:
         seen: luma of the video's first picture, of any size.
         drawn: luma of the clip's first picture as the painter draws it.
+    """
+    return list(dict.fromkeys(_hypotheses(seen, drawn)))
+
+
+def find_view(seen: NDArray[np.uint8], views: Iterable[View], board: NDArray[np.float32], layout: Layout) -> Match:
+    """The view under which the picture looks most like the puzzle.
+
+    Args:
+        seen: luma of the video's first picture, of any size.
+        views: those to try, and shift.
         board: luma blocks of the start board [rows * 8, cols * 8].
         layout: where the board lies in the clip.
     """
     best: Match | None = None
-    for view in dict.fromkeys(_hypotheses(seen, drawn)):  # the plainest first: others must be clearly better
+    for view in views:  # the plainest first: others must be clearly better
         match = _match(seen, board, layout, view)
         if best is None or match.likeness > best.likeness + _CLEARLY:
             best = match
@@ -59,13 +71,13 @@ def _hypotheses(seen: NDArray[np.uint8], drawn: NDArray[np.uint8]) -> Iterator[V
     """The clip fills the picture, or what lies between its bars; or the two agree in what lies inside the page."""
     whole = _Box(0, 0, *drawn.shape)
     full = _Box(0, 0, *seen.shape)
-    for box in dict.fromkeys((full, _between_bars(seen))):
+    inner_seen, inner_drawn = _between_bars(seen), _between_bars(drawn)
+    for box in dict.fromkeys((full, inner_seen)):
         scale_y, scale_x = box.height / whole.height, box.width / whole.width
         for pair in ((scale_y, scale_x), (min(scale_y, scale_x),) * 2, (max(scale_y, scale_x),) * 2):
             yield _centred(box, whole, *pair)
     for zoom in _ZOOMS:
         yield _centred(full, whole, full.height / whole.height * zoom, full.width / whole.width * zoom)
-    inner_seen, inner_drawn = _between_bars(seen), _between_bars(drawn)
     scales = inner_seen.height / inner_drawn.height, inner_seen.width / inner_drawn.width
     yield _centred(inner_seen, inner_drawn, *scales)
 
@@ -95,7 +107,7 @@ def _inner(lines: NDArray[np.float32]) -> tuple[int, int]:
     ends = []
     for ordered in (lines, lines[::-1]):
         level = np.median(ordered[0])
-        other = np.flatnonzero(np.percentile(np.abs(ordered - level), 97, axis=1) > _UNIFORM)
+        other = np.flatnonzero((np.abs(ordered - level) > _UNIFORM).mean(axis=1) > _MOST_OTHER)
         ends.append(int(other[0]) if other.size else 0)
     return ends[0], len(lines) - ends[1]
 

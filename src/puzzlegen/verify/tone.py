@@ -38,11 +38,11 @@ class Tone(NamedTuple):
     palette: NDArray[np.float32] | None = None
     """Colors [K, 2, 3] that are still off after all that, each as observed (y, u, v) and its correction."""
 
-    def undo(self, features: Features) -> Features:
-        """Observed block means [N, 96] as they would be in the drawn colors."""
+    def undo(self, features: Features, cells: NDArray[np.intp] | slice = slice(None)) -> Features:
+        """Observed block means [M, 96] of all cells, or of these, as they would be in the drawn colors."""
         y = features[:, :_LUMA]
         if self.shade is not None:
-            y = y * self.shade
+            y = y * self.shade[cells]
         a, b, c = self.luma
         chroma = _chroma_of(features) * np.complex64(self.chroma) + np.complex64(self.offset)
         parts = [a + y * (b + c * y), chroma.real + 128, chroma.imag + 128]
@@ -64,8 +64,9 @@ def _corrections(features: Features, palette: NDArray[np.float32]) -> Features:
 
 def _nearby(colors: NDArray[np.float32], palette: NDArray[np.float32]) -> NDArray[np.float32]:
     """Kernel regression of the corrections at colors [N, B, 3]; none far from every color of the palette."""
-    away = ((colors[:, :, None] - palette[:, 0]) ** 2).sum(axis=3)
-    weight = np.exp(away * np.float32(-0.5 / _NEAR**2))
+    points, centers = colors.reshape(-1, 3) - np.float32(128), palette[:, 0] - np.float32(128)
+    away = (points**2).sum(axis=1)[:, None] + (centers**2).sum(axis=1) - 2 * points @ centers.T
+    weight = np.exp(away * np.float32(-0.5 / _NEAR**2)).reshape(*colors.shape[:2], -1)
     found: NDArray[np.float32] = (weight @ palette[:, 1]) / (weight.sum(axis=2) + np.float32(0.1))[..., None]
     return found
 

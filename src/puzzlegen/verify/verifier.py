@@ -20,7 +20,7 @@ from puzzlegen.render.raster import Painter, fit
 from puzzlegen.replay import board
 from puzzlegen.task import Task
 from puzzlegen.types import Score
-from puzzlegen.verify.atlas import Atlas, atlas
+from puzzlegen.verify.atlas import Atlas, Features, atlas, start_means
 from puzzlegen.verify.judge import judge, unread
 from puzzlegen.verify.observer import Observer, Reference
 from puzzlegen.verify.pace import pace_of
@@ -49,8 +49,9 @@ class Verifier:
         self._painter = Painter(task.backdrop(start), self.layout, clip, look)
         self._board = board(task, start)
         self._stacks = task.glyphs(start)
+        self._atlases: dict[float, Atlas] = {}
         sharp = self._atlas(0.0)
-        self._reference = Reference(self.layout, self._drawn, sharp.labels(self._board), self._atlas)
+        self._reference = Reference(self.layout, self._drawn, sharp.labels(self._board), self._atlas, self._means)
 
     def score(self, canvases: NDArray[np.uint8]) -> Score[Any]:
         """Score frames given as YUV 4:2:0 canvases [T, H * 3/2, W] (see `render.video.decode`)."""
@@ -58,7 +59,7 @@ class Verifier:
 
     def score_frames(self, frames: NDArray[np.uint8]) -> Score[Any]:
         """Score RGB frames [T, H, W, 3] of any size."""
-        return self.score_pictures(map(video.rgb_to_planes, frames))
+        return self.score_pictures(video.rgb_to_pictures(frames))
 
     def score_video(self, data: bytes) -> Score[Any]:
         """Score a video file's content. Raises CorruptData if it is unreadable or empty."""
@@ -85,7 +86,13 @@ class Verifier:
         return frames_per_action(actions, self.clip)
 
     def _atlas(self, blur: float) -> Atlas:
-        return atlas(self._painter, self._stacks, self._board, blur)
+        """Kept, because many clips of one puzzle are scored."""
+        if blur not in self._atlases:
+            self._atlases[blur] = atlas(self._painter, self._stacks, self._board, blur)
+        return self._atlases[blur]
+
+    def _means(self, blur: float) -> Features:
+        return start_means(self._painter, self._board, blur)
 
     def _drawn(self) -> Planes:
         """The first frame as the painter draws it."""

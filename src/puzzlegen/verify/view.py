@@ -40,17 +40,45 @@ def observe(picture: Planes, layout: Layout, view: View) -> Features:
     height, width = rows * layout.cell_px, cols * layout.cell_px
     if view == AS_DRAWN:
         return block_means(picture.window(layout.top, layout.left, height, width), layout.shape)
-    planes: list[NDArray[np.uint8]] = []
-    for plane, step in zip(picture, (1, 2, 2), strict=True):
-        matrix = np.array([
-            [view.scale_x, 0, (view.left + view.scale_x * layout.left) / step + (view.scale_x - 1) / 2],
-            [0, view.scale_y, (view.top + view.scale_y * layout.top) / step + (view.scale_y - 1) / 2],
-        ])  # fmt: skip
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        size = width // step, height // step
-        moved = cv2.warpAffine(plane, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
-        planes.append(np.asarray(moved, dtype=np.uint8))
-    return block_means(Planes(*planes), layout.shape)
+    parts = []
+    for plane, blocks, step in zip(picture, (LUMA, CHROMA, CHROMA), (1, 2, 2), strict=True):
+        down = _edges(rows * blocks, layout.cell_px / blocks, layout.top, view.scale_y, view.top) / step
+        right = _edges(cols * blocks, layout.cell_px / blocks, layout.left, view.scale_x, view.left) / step
+        means = area_means(plane, down, right).reshape(rows, blocks, cols, blocks).transpose(0, 2, 1, 3)
+        parts.append(means.reshape(rows * cols, blocks * blocks))
+    return np.concatenate(parts, axis=1)
+
+
+def area_means(plane: NDArray[np.uint8], down: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Means of a grid of rectangles with these edges [R + 1], [C + 1] in pixels, by an integral image [R, C].
+
+    Pixels count by the share that lies inside (Crow 1984, Summed-area tables). Beyond the picture's edge, the edge
+    repeats.
+    """
+    sums: NDArray[np.int32] = np.asarray(cv2.integral(plane), dtype=np.int32)
+    first, part, beyond = _places(down, plane.shape[0])
+    at = sums[first]
+    edge = (sums[first + 1] - at) * (part + beyond)[:, None]
+    bands = np.diff(at, axis=0) + np.diff(edge, axis=0)  # [R, W + 1]; sums of few lines: exact enough in float32
+    first, part, beyond = _places(right, plane.shape[1])
+    across = bands[:, first]
+    across += (bands[:, first + 1] - across) * (part + beyond)
+    areas = np.outer(np.diff(down), np.diff(right))
+    return (np.diff(across, axis=1) / areas).astype(np.float32)
+
+
+def _places(
+    edges: NDArray[np.float64], length: int
+) -> tuple[NDArray[np.intp], NDArray[np.float32], NDArray[np.float32]]:
+    """The pixel that each edge lies in, the share of it before the edge, and by how much the edge lies beyond the ends."""
+    inside = np.clip(edges, 0, length)
+    first = np.minimum(inside.astype(np.intp), length - 1)
+    return first, (inside - first).astype(np.float32), (edges - inside).astype(np.float32)
+
+
+def _edges(count: int, block: float, first: float, scale: float, offset: float) -> NDArray[np.float64]:
+    """Where a row of blocks begins and ends in the picture [count + 1]."""
+    return np.asarray(offset + scale * (first + block * np.arange(count + 1)))
 
 
 def visible(layout: Layout, view: View, size: tuple[int, int]) -> NDArray[np.bool_]:
@@ -67,7 +95,7 @@ def visible(layout: Layout, view: View, size: tuple[int, int]) -> NDArray[np.boo
 
 def _inside(count: int, block: float, first: float, scale: float, offset: float, length: int) -> NDArray[np.bool_]:
     """Which of a row of blocks lie inside, but for a hair's breadth that the registration may be off."""
-    edges = offset + scale * (first + block * np.arange(count + 1))
+    edges = _edges(count, block, first, scale, offset)
     slack = scale * block / 8
     inside: NDArray[np.bool_] = (edges[:-1] >= -slack) & (edges[1:] <= length + slack)
     return inside

@@ -41,8 +41,8 @@ class _Move:
     after: Labels
     done: _Move | None
     """The row without its last action; None for a single action."""
-    last: NDArray[np.intp]
-    """The cells that the last action changes."""
+    ending: NDArray[np.bool_]
+    """Which of the cells the last action changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +81,7 @@ class Walk:
         self._cells = len(atlas.stacks)
         self._last = atlas.labels(board(task, start))
         self._moves: dict[str, _Move] = {}
+        self._next: dict[Any, list[tuple[str, Any, Labels]]] = {}
         self._masked = np.zeros(self._cells, dtype=bool)
         self._stray = np.zeros(self._cells, dtype=np.int32)
         self._ghost = np.zeros(self._cells, dtype=bool)
@@ -111,6 +112,9 @@ class Walk:
 
     def advance(self, frame: int, seen: Labels, sides: NDArray[np.bool_], sharp: NDArray[np.bool_]) -> Fault | None:
         """Take in one more frame."""
+        if np.array_equal(seen, self.labels) and not sides.any():
+            self._settle(seen)
+            return None
         self._masked &= seen != self.labels
         self._sight(frame, seen)
         off = (seen != self.labels) & ~self._masked
@@ -118,8 +122,7 @@ class Walk:
             arrived = self._arrival(seen, off)
             if arrived is not None:
                 ghosts = np.flatnonzero(self._ghost & (self._stray > 0) & (seen == self.labels))
-                ghosts = np.setdiff1d(ghosts, arrived.cells)
-                if ghosts.size:
+                if ghosts.size and (ghosts := np.setdiff1d(ghosts, arrived.cells)).size:
                     return Fault(frame - 1, ghosts, self._last)
                 self._follow(frame, arrived)
                 off = (seen != self.labels) & ~self._masked
@@ -131,6 +134,13 @@ class Walk:
         kept = sum(read < frame - (self.pace.reach - 1) for read in self.frames)
         del self.actions[kept:], self.frames[kept:], self.states[kept + 1 :]
 
+    def _settle(self, seen: Labels) -> None:
+        """Take in a frame that shows the state and nothing else: whatever came has gone."""
+        self._last = seen
+        self._lost = self._miscounted = 0
+        for gone in (self._masked, self._stray, self._ghost, self._flipped):
+            gone.fill(0)
+
     def rests(self, seen: Labels) -> bool:
         """Whether a frame shows the state of the walk, and nothing else."""
         return bool(((seen == self.labels) | self._masked).all())
@@ -138,7 +148,7 @@ class Walk:
     # --- what the actions would change
 
     def _enter(self, state: Any) -> None:
-        self.labels = self.atlas.labels(board(self.task, state))
+        self.labels = self._labels_of(state)
         before = self._exempt
         self._known: list[_Move] = []
         self._unknown = iter(self.task.actions(state))
@@ -146,6 +156,8 @@ class Walk:
         self._settled = before  # a thing that has just moved may still reach over the side that it came through
         self._lost = 0
         self._miscounted = 0
+        self._barren: tuple[Labels, NDArray[np.bool_]] | None = None
+        """A frame from which no move could be read."""
 
     def _options(self) -> Iterator[_Move]:
         """What each legal action changes, worked out when first needed."""
@@ -153,21 +165,31 @@ class Walk:
         for action in self._unknown:
             known = self._moves.get(action)
             if known is None or not np.array_equal(self.labels[known.cells], known.before):
-                after = self.task.step(self.state, action)
-                known = self._moves[action] = self._changes(after, self.labels, (action,))
+                then = self._labels_of(self.task.step(self.state, action))
+                known = self._moves[action] = self._changes(then, self.labels, (action,))
             self._known.append(known)
             self._exempt |= self._between(known.cells)
             yield known
 
-    def _changes(self, after: Any, labels: Labels, actions: tuple[str, ...], done: _Move | None = None) -> _Move:
-        """What a row of actions changes that leads to the state `after`; `done` is the row without the last one."""
-        then = self.atlas.labels(board(self.task, after))
+    def _labels_of(self, state: Any) -> Labels:
+        return self.atlas.labels(board(self.task, state))
+
+    def _successors(self, state: Any) -> list[tuple[str, Any, Labels]]:
+        """(action, next state, its labels) of every legal action; kept, as all frames around a fault ask for the same."""
+        found = self._next.get(state)
+        if found is None:
+            nexts = [(action, self.task.step(state, action)) for action in self.task.actions(state)]
+            found = self._next[state] = [(action, after, self._labels_of(after)) for action, after in nexts]
+        return found
+
+    def _changes(self, then: Labels, labels: Labels, actions: tuple[str, ...], done: _Move | None = None) -> _Move:
+        """What a row of actions changes after which the cells show `then`; `done` is the row without the last one."""
         before = labels.copy()
         if done is not None:
             before[done.cells] = done.after
-        last = np.flatnonzero(then != before)
-        cells = np.union1d(np.flatnonzero(then != labels), last)
-        return _Move(actions, cells, labels[cells], then[cells], done, last)
+        last = then != before
+        cells = np.flatnonzero(last | (then != labels))
+        return _Move(actions, cells, labels[cells], then[cells], done, last[cells])
 
     def _between(self, cells: NDArray[np.intp]) -> NDArray[np.bool_]:
         """The sides [N, 4] over which something moves when these cells change."""
@@ -187,10 +209,17 @@ class Walk:
             return best[1]
         if best is None and any(self._explains(option, seen, off) for option in touching):
             return None  # all that differs is on its way
-        for row in self._rows(seen, off):
-            if len(row.actions) <= self.pace.reach:
-                best = self._better(best, row, seen, off)
-            best = self._better(best, row, seen, off, halfway=True)
+        if self._barren is not None and all(map(np.array_equal, self._barren, (seen, off))):
+            return None
+        for rows in self._rows(seen, off):
+            for row in rows:
+                if len(row.actions) <= self.pace.reach:
+                    best = self._better(best, row, seen, off)
+                best = self._better(best, row, seen, off, halfway=True)
+            if best is not None and best[0] <= len(rows[0].actions):
+                break  # longer rows cost as much
+        if best is None:
+            self._barren = seen, off
         return None if best is None else best[1]
 
     def _explains(self, option: _Move, seen: Labels, off: NDArray[np.bool_]) -> bool:
@@ -217,14 +246,16 @@ class Walk:
         if halfway:
             assert option.done is not None
             done = option.done
-            early = self.labels.copy()
-            early[done.cells] = done.after
-            last = np.isin(option.cells, option.last)
-            late = last & (shown == early[option.cells])
+            labels = self.labels.copy()
+            labels[done.cells] = done.after
+            early, last = labels[option.cells], option.ending
+            late = last & (shown == early)
+            if not (late & wrong).any():
+                return best  # nothing is on its way
             marks = int(((shown[last] != 0) & (shown[last] != LAYOUT) & (shown[last] != GOAL)).sum())
-            held = min(int((early[option.cells[last]] > 0).sum()), int((option.after[last] > 0).sum()))
-            if not (late & wrong).any() or marks < held:
-                return best  # nothing is on its way, or what should be is nowhere
+            held = min(int((early[last] > 0).sum()), int((option.after[last] > 0).sum()))
+            if marks < held:
+                return best  # what should be on its way is nowhere
             wrong &= ~late
         if self._masked[option.cells].any() or (wrong & (shown != UNCLEAR)).any():
             return best
@@ -237,20 +268,21 @@ class Walk:
         cost = int(wrong.sum() + outside.sum()) * _UNEXPLAINED + len(done.actions)
         return (cost, done) if best is None or cost < best[0] else best
 
-    def _rows(self, seen: Labels, off: NDArray[np.bool_]) -> Iterator[_Move]:
-        """Rows of two and more actions, those first whose result is nearest to what is seen (beam search)."""
+    def _rows(self, seen: Labels, off: NDArray[np.bool_]) -> Iterator[list[_Move]]:
+        """Rows of two actions, of three and so on, those first whose result is nearest to what is seen (beam search)."""
         beam = [(option, self.task.step(self.state, option.actions[0])) for option in self._options()]
         met = {self.state, *(state for _, state in beam)}
         for _ in range(self.pace.reach):
             longer = []
             for row, state in beam:
-                for action in self.task.actions(state):
-                    after = self.task.step(state, action)
+                for action, after, then in self._successors(state):
                     if after not in met:
                         met.add(after)
-                        longer.append((self._changes(after, self.labels, (*row.actions, action), row), after))
+                        longer.append((self._changes(then, self.labels, (*row.actions, action), row), after))
             beam = sorted(longer, key=lambda pair: self._contrary(pair[0], seen, off))[:_BEAM]
-            yield from (row for row, _ in beam)
+            if not beam:
+                return
+            yield [row for row, _ in beam]
 
     def _contrary(self, row: _Move, seen: Labels, off: NDArray[np.bool_]) -> int:
         """Cells that would not show what is seen after these actions."""
@@ -282,8 +314,9 @@ class Walk:
             shown = seen[coming.cells]
             fitting = (shown == coming.before) | (shown == coming.after) | (shown == UNCLEAR)
             differ = off[coming.cells]
-            alone = differ.sum() == 1 and not differ[coming.before > 0].any() and (shown[differ] == UNCLEAR).all()
-            if not alone:  # where nothing has left or grown, nothing is on its way
+            held = coming.before > 0
+            alone = differ.sum() == 1 and not differ[held].any()
+            if not alone or not (held.any() or (shown[differ] == UNCLEAR).all()):  # something has left or grown
                 stray[coming.cells[fitting]] = False
             certain = sharp[coming.cells] & (shown > UNCLEAR)
             slack = np.where(shown < UNCLEAR, 2 * self.pace.slowest, self.pace.slowest // 2)

@@ -32,10 +32,9 @@ def tokens_of(pipes: Pipes) -> tuple[Token, ...]:
 
 def pipes_on(state: FlowState) -> Pipes:
     """The cells with a drawn link in reading order, with color and links."""
-    cols = state.shape[1]
-    color_of = colors_on(state)
-    cells = {divmod(index, cols): mask for index, mask in enumerate(link_masks(state)) if mask}
-    return {cell: (color_of[cell], mask) for cell, mask in cells.items()}
+    cols, color_of = state.shape[1], colors_on(state)
+    cells = [(divmod(index, cols), mask) for index, mask in enumerate(link_masks(state)) if mask]
+    return {cell: (color_of[cell], mask) for cell, mask in cells}
 
 
 def stroke(state: FlowState, action: str) -> Stroke:

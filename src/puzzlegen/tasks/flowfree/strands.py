@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -47,8 +48,9 @@ def drawn(state: FlowState) -> int:
     return sum(len(one) + len(other) for one, other in state.strands)
 
 
+@functools.lru_cache(maxsize=256)
 def colors_on(state: FlowState) -> dict[Cell, int]:
-    """The color of every endpoint and every covered cell."""
+    """The color of every endpoint and every covered cell. Kept, as each action of a state asks for it: not to be changed."""
     found = {}
     for color, (ends, strands) in enumerate(zip(state.ends, state.strands, strict=True)):
         for (row, col), strand in zip(ends, strands, strict=True):
