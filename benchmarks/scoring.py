@@ -3,8 +3,8 @@
     python benchmarks/scoring.py [--tasks maze] [--levels medium hard] [--cases gold worn] [--clips 3] [--repeats 5]
 
 gold: the dataset's own file. frames: the same as RGB frames, so that decoding is color conversion. worn: h264 at crf 44
-and shifted, so that view and tone are searched for, and undone in every frame. noisy: RGB frames with noise of sigma 25,
-so that every cell is looked at in every frame. cheat: several actions left out midway, so that the walk ends early.
+and shifted, so that view and tone are searched for, and undone in every frame. noisy: RGB frames, noise of sigma 25,
+and every cell is looked at in every frame. cheat: several actions left out midway, so that the walk ends early.
 
 "setup" is the verifier, which samples of one puzzle share; "find" the search for view and tone in the first frame,
 "follow" the adjusting of the view in later frames; "watch" what is left of reading, "walk" of judging; "first" the
@@ -32,13 +32,13 @@ from puzzlegen.eval.metrics import clip_metrics
 from puzzlegen.eval.rewards import reward_of
 from puzzlegen.generate import sample
 from puzzlegen.generate.sample import Stream
+from puzzlegen.recipe import Recipe
 from puzzlegen.render import video
 from puzzlegen.render.formats import ClipFormat, parse_format
 from puzzlegen.render.looks import Look
 from puzzlegen.render.planes import Planes
 from puzzlegen.render.raster import fit
 from puzzlegen.seeding import Rng
-from puzzlegen.task import Task
 from puzzlegen.testing.cheaters import cheats
 from puzzlegen.testing.codecs import CODECS, encode_rgb
 from puzzlegen.testing.perturbations import PERTURBATIONS
@@ -106,7 +106,7 @@ class Stopwatch:
 class Subject(NamedTuple):
     """A clip to score."""
 
-    task: Task[Any, Any]
+    recipe: Recipe
     puzzle: Instance[Any]
     look: Look
     clip: ClipFormat
@@ -130,15 +130,15 @@ def subjects(name: str, level: str, clip: ClipFormat, num: int, cases: Sequence[
         shot = sample.film(recipe.task, puzzle.start, puzzle.solution.actions, look, clip, puzzle.origin.id)
         rgb = video.decode_rgb(shot.data)
         for case in cases:
-            content = _content(case, shot.data, rgb, Subject(recipe.task, puzzle, look, clip, b""))
+            content = _content(case, shot.data, rgb, Subject(recipe, puzzle, look, clip, b""))
             if content is not None:
-                found[case].append(Subject(recipe.task, puzzle, look, clip, content))
+                found[case].append(Subject(recipe, puzzle, look, clip, content))
     return found
 
 
 def _content(case: str, data: bytes, rgb: NDArray[np.uint8], subject: Subject) -> bytes | NDArray[np.uint8] | None:
     rng = np.random.default_rng(0)
-    cell_px = float(fit(subject.task.shape(subject.puzzle.start), subject.clip).cell_px)
+    cell_px = float(fit(subject.recipe.task.shape(subject.puzzle.start), subject.clip).cell_px)
     if case == "gold":
         return data
     if case == "frames":
@@ -147,20 +147,20 @@ def _content(case: str, data: bytes, rgb: NDArray[np.uint8], subject: Subject) -
         return encode_rgb(PERTURBATIONS["shift_cell"].apply(rgb, cell_px, rng), CODECS["h264"])
     if case == "noisy":
         return PERTURBATIONS["gaussian_noise"].apply(rgb, cell_px, rng)
-    for cheat in cheats(subject.task, subject.puzzle, subject.look, subject.clip, rng, only=("jump midway",)):
+    for cheat in cheats(subject.recipe.task, subject.puzzle, subject.look, subject.clip, rng, only=("jump midway",)):
         return encode_rgb(cheat.frames, CODECS["h264"], strength=0.0)
     return None  # too short for it
 
 
 def score(subject: Subject, watch: Stopwatch, warm: bool) -> float:
     """Score one clip, with all that the run of an evaluation does for it. Returns its reward."""
-    task, start, actions = subject.task, subject.puzzle.start, subject.puzzle.solution.actions
+    task, start, actions = subject.recipe.task, subject.puzzle.start, subject.puzzle.solution.actions
     with watch("setup"):
         judged_by = Verifier(task, start, subject.look, subject.clip, len(actions))
     with watch("watch"):
         found = judged_by.score_pictures(watch.each(subject.pictures()))
     with watch("progress"):
-        reward = reward_of("dense", task, found)
+        reward = reward_of("dense", subject.recipe, found)
     with watch("metrics" if warm else "first"):
         clip_metrics(task, start, found, actions, len(actions))
     return reward

@@ -28,6 +28,8 @@ CODES = WORTHLESS | {"JUMP", "WALL_HIT", "END_STATE", "CROSSING", "BRANCH", "ILL
 
 _REPAINTED, _OVERPAINTED = 0.4, 0.1
 """Share of the cells that change at once, or hold marks that no move put there, when a picture is painted over."""
+_MOST_ALTERNATING, _FEWEST_TO_ALTERNATE = 0.2, 8
+"""Share of the frames that may differ from both neighbours while these are alike; frames from which on it is looked at."""
 _MOST_FLICKER = 0.15
 """Share of the frames that may flicker."""
 
@@ -36,9 +38,21 @@ def judge(task: Task[Any, Any], start: Any, evidence: Evidence, atlas: Atlas, pa
     """Score a clip from what its frames show."""
     walk = Walk(task, start, atlas, pace)
     violation = _watch(walk, evidence)
+    if _is_interlaced(evidence):
+        violation = Violation("UNPARSED", 0)
     if violation is None:
         violation = _at_the_end(walk, evidence)
     return _score(walk, evidence, violation)
+
+
+def _is_interlaced(evidence: Evidence) -> bool:
+    """Whether frames alternate between two boards, each of which would be judged alone."""
+    labels = evidence.labels
+    if len(labels) < _FEWEST_TO_ALTERNATE:
+        return False
+    before, now, after = labels[:-2], labels[1:-1], labels[2:]
+    alternates = (before == after) & (now != after) & (now >= 0) & (after >= 0)
+    return bool(alternates.any(axis=1).mean() > _MOST_ALTERNATING)
 
 
 def _watch(walk: Walk, evidence: Evidence) -> Violation | None:

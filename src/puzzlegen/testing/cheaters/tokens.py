@@ -94,6 +94,7 @@ def one_too_early(film: Film, rng: np.random.Generator) -> Iterator[Take]:
         return
     step = int(rng.integers(1, latest + 1))
     taken = {token.at for scene in film.scenes[: step + LEAST_JUMP] for token in scene.tokens}
+    taken |= {token.at for state in film.states[step : step + LEAST_JUMP] for token in _drawn_next(film, state)}
     early = [token for token in film.scenes[-1].tokens if token.key is None and token.at not in taken]
     if early:
         token = early[int(rng.integers(len(early)))]
@@ -103,6 +104,13 @@ def one_too_early(film: Film, rng: np.random.Generator) -> Iterator[Take]:
         ]
         frames = film.shoot([*film.scenes[:step], *scenes])
         yield Take(("BRANCH", "JUMP", "CROSSING"), film.progress(step), frames)
+
+
+def _drawn_next(film: Film, state: Any) -> Iterator[Token]:
+    """What the legal actions of a state draw: where one of these begins too early, it is only slow."""
+    before = set(film.task.tokens(state))
+    for action in film.task.actions(state):
+        yield from set(film.task.tokens(film.task.step(state, action))) - before
 
 
 def two_merged(film: Film, rng: np.random.Generator) -> Iterator[Take]:
