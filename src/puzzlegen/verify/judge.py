@@ -29,7 +29,7 @@ CODES = WORTHLESS | {"JUMP", "WALL_HIT", "END_STATE", "CROSSING", "BRANCH", "ILL
 _REPAINTED, _OVERPAINTED = 0.4, 0.1
 """Share of the cells that change at once, or hold marks that no move put there, when a picture is painted over."""
 _MOST_ALTERNATING, _FEWEST_TO_ALTERNATE = 0.2, 8
-"""Share of the frames that may differ from both neighbours while these are alike; frames from which on it is looked at."""
+"""Share of the frames from which on some cell may go to and fro, ABAB; frames from which on that is looked at."""
 _MOST_FLICKER = 0.15
 """Share of the frames that may flicker."""
 
@@ -50,8 +50,8 @@ def _is_interlaced(evidence: Evidence) -> bool:
     labels = evidence.labels
     if len(labels) < _FEWEST_TO_ALTERNATE:
         return False
-    before, now, after = labels[:-2], labels[1:-1], labels[2:]
-    alternates = (before == after) & (now != after) & (now >= 0) & (after >= 0)
+    one, other = labels[:-3], labels[1:-2]
+    alternates = (one == labels[2:-1]) & (other == labels[3:]) & (one != other) & (one >= 0) & (other >= 0)
     return bool(alternates.any(axis=1).mean() > _MOST_ALTERNATING)
 
 

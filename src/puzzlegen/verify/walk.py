@@ -224,9 +224,7 @@ class Walk:
 
     def _explains(self, option: _Move, seen: Labels, off: NDArray[np.bool_]) -> bool:
         """Whether all that differs may be seen while this action is on its way."""
-        shown = seen[option.cells]
-        known = (shown == option.before) | (shown == option.after) | (shown == UNCLEAR)
-        return bool(off.sum() == off[option.cells].sum() and known.all())
+        return bool(off.sum() == off[option.cells].sum() and _fits(option, seen).all())
 
     def _touching(self, off: NDArray[np.bool_]) -> list[_Move]:
         """The legal actions that change a cell which differs."""
@@ -307,12 +305,12 @@ class Walk:
 
     def _strays(self, frame: int, seen: Labels, off: NDArray[np.bool_], sharp: NDArray[np.bool_]) -> Fault | None:
         """Cells that differ from the state though no action is on its way that changes them."""
-        coming = self._on_its_way(off)
+        coming = self._on_its_way(seen, off)
         stray = off.copy()
         limit = np.full(self._cells, self.pace.patience)
         if coming is not None:
             shown = seen[coming.cells]
-            fitting = (shown == coming.before) | (shown == coming.after) | (shown == UNCLEAR)
+            fitting = _fits(coming, seen)
             differ = off[coming.cells]
             held = coming.before > 0
             alone = differ.sum() == 1 and not differ[held].any()
@@ -359,17 +357,16 @@ class Walk:
         near |= np.append(near, False)[self._facing].any(axis=1)
         return np.asarray(near & ~self.atlas.marked)
 
-    def _on_its_way(self, off: NDArray[np.bool_]) -> _Move | None:
-        """The legal action that explains most of what differs."""
+    def _on_its_way(self, seen: Labels, off: NDArray[np.bool_]) -> _Move | None:
+        """The legal action that explains most of what differs: cells that it changes, and what they show meanwhile."""
         best: _Move | None = None
-        if not off.any():
-            return best
-        wanted, most = set(np.flatnonzero(off).tolist()), 0
-        for option in self._options():
-            explained = len(wanted.intersection(option.cells.tolist()))
+        count, most = int(off.sum()), 0
+        for option in self._touching(off) if count else ():
+            differ = off[option.cells]
+            explained = int(differ.sum()) + int((differ & _fits(option, seen)).sum())
             if explained > most:
                 best, most = option, explained
-                if most == len(wanted):
+                if most == 2 * count:
                     break
         return best
 
@@ -411,6 +408,12 @@ class Walk:
         """After the walk has ended: only remember what is shown."""
         self._sight(frame, seen)
         self._last = seen
+
+
+def _fits(option: _Move, seen: Labels) -> NDArray[np.bool_]:
+    """Which of an action's cells show what they may while it is on its way."""
+    shown = seen[option.cells]
+    return np.asarray((shown == option.before) | (shown == option.after) | (shown == UNCLEAR))
 
 
 def _is_miscounted(coming: _Move, seen: Labels, sharp: NDArray[np.bool_]) -> bool:
