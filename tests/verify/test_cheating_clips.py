@@ -209,7 +209,9 @@ class TestMaze:
 
     def test_stopping_in_the_middle_of_the_last_step_is_a_wrong_end(self, maze: Any, look: Look) -> None:
         frames = drawn("maze", walk(maze, SOLUTION), look, CLIP)
-        frames[pace(len(SOLUTION), CLIP).action_frames[-2] + 1 :] = frames[pace(len(SOLUTION), CLIP).action_frames[-2] + 1]
+        frames[pace(len(SOLUTION), CLIP).action_frames[-2] + 1 :] = frames[
+            pace(len(SOLUTION), CLIP).action_frames[-2] + 1
+        ]
         assert code(judged("maze", maze, look, frames)) == "END_STATE"
 
     def test_setting_out_from_the_goal_in_the_last_frames_is_a_wrong_end(self, maze: Any, look: Look) -> None:

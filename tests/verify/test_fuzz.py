@@ -115,7 +115,9 @@ class TestBytes:
             video[data.draw(st.integers(0, len(video) - 1))] = data.draw(st.integers(0, 255))
         scored(bytes(video))
 
-    @pytest.mark.parametrize("data", [b"", b"\0", b"GIF89a", b"RIFF", b"\x1aE\xdf\xa3", b"#EXTM3U\nfile:///etc/passwd\n"])
+    @pytest.mark.parametrize(
+        "data", [b"", b"\0", b"GIF89a", b"RIFF", b"\x1aE\xdf\xa3", b"#EXTM3U\nfile:///etc/passwd\n"]
+    )
     def test_heads_without_a_body(self, data: bytes) -> None:
         assert refused(data)
 

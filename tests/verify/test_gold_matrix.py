@@ -129,7 +129,11 @@ def test_the_same_puzzle_in_another_look_is_not_taken_for_it(task: str) -> None:
     found = puzzle(task, "easy", "square256")
     path = replay(recipe.task, found.start, found.solution.actions)
     for look, other in itertools.pairwise(looks):
-        assert not Verifier(recipe.task, found.start, look, shape, len(path.actions)).score(drawn(task, path, other, shape)).solved
+        assert (
+            not Verifier(recipe.task, found.start, look, shape, len(path.actions))
+            .score(drawn(task, path, other, shape))
+            .solved
+        )
 
 
 def test_layouts_of_this_file_really_differ() -> None:

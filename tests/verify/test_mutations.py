@@ -15,6 +15,7 @@ from by_labels import STEADY, changed, stage
 from puzzlegen import registry
 from puzzlegen.render import video
 from puzzlegen.render.formats import ClipFormat
+from puzzlegen.render.looks import Look
 from puzzlegen.replay import stacks_of
 from puzzlegen.testing.cheaters import Cheat, cheats
 from puzzlegen.testing.clips import gold
@@ -51,22 +52,27 @@ class Mutation(NamedTuple):
 # --- cheats in pixels
 
 
+def filmed(task: str, look_number: int) -> tuple[Any, Any, Look]:
+    """Rules, puzzle and look."""
+    recipe = registry.load(task)
+    look = variant(recipe, list(recipe.looks)[look_number], 0)
+    return recipe.task, puzzle(task, "tiny", "square256", 1), look
+
+
 @functools.cache
-def made(task: str, kind: str, level: str, number: int) -> tuple[Cheat, ...]:
+def made(task: str, kind: str, look_number: int) -> tuple[Cheat, ...]:
     """The cheating clips of one kind; kept, as making them takes longer than judging them."""
-    found = puzzle(task, level, "square256", number)
-    look = variant(registry.load(task), next(iter(registry.load(task).looks)), 0)
-    return tuple(cheats(registry.load(task).task, found, look, CLIP, np.random.default_rng(5), only={kind}))
+    rules, found, look = filmed(task, look_number)
+    return tuple(cheats(rules, found, look, CLIP, np.random.default_rng(5), only={kind}))
 
 
-def shown(task: str, kind: str, level: str = "tiny", number: int = 1) -> Callable[[], Paid]:
+def shown(task: str, kind: str, look_number: int = 0) -> Callable[[], Paid]:
     """The one of this kind that is paid best."""
 
     def judged() -> Paid:
-        recipe, found = registry.load(task), puzzle(task, level, "square256", number)
-        look = variant(recipe, next(iter(recipe.looks)), 0)
-        judge_of = Verifier(recipe.task, found.start, look, CLIP, len(found.solution.actions))
-        paid = [Paid(judge_of.score_frames(cheat.frames), cheat.ceiling) for cheat in made(task, kind, level, number)]
+        rules, found, look = filmed(task, look_number)
+        judge_of = Verifier(rules, found.start, look, CLIP, len(found.solution.actions))
+        paid = [Paid(judge_of.score_frames(cheat.frames), cheat.ceiling) for cheat in made(task, kind, look_number)]
         assert paid, "the puzzle cannot show this kind"
         return max(paid, key=lambda one: (one.is_too_much, one.score.value))
 
@@ -75,10 +81,9 @@ def shown(task: str, kind: str, level: str = "tiny", number: int = 1) -> Callabl
 
 def camera_that_loses_a_column() -> Paid:
     """The gold clip, panned slowly until the column where nothing happens is out of the picture."""
-    recipe, found = registry.load("maze"), puzzle("maze", "tiny", "square256", 1)
-    look = variant(recipe, next(iter(recipe.looks)), 0)
-    judge_of = Verifier(recipe.task, found.start, look, CLIP, len(found.solution.actions))
-    frames = np.stack([video.canvas_to_rgb(canvas) for canvas in gold(recipe.task, found, look, CLIP)])
+    rules, found, look = filmed("maze", 0)
+    judge_of = Verifier(rules, found.start, look, CLIP, len(found.solution.actions))
+    frames = np.stack([video.canvas_to_rgb(canvas) for canvas in gold(rules, found, look, CLIP)])
     side = judge_of.layout.cell_px
     last = frames.copy()
     for number, frame in enumerate(frames):
@@ -127,6 +132,14 @@ def twin_until_an_arrival(one: Any) -> list[Labels]:
     frames = [one.labels(one.start)] * 6 + one.held(one.states[1:], 3)
     frames[4] = frames[5] = changed(frames[4], **{f"c{one.cell(2, 1)}": 1})
     return frames
+
+
+def twin_that_comes_and_goes(one: Any) -> list[Labels]:
+    """Never for long, but all the time."""
+    return [
+        changed(labels, **{f"c{one.cell(0, 3)}": 1}) if number % 6 in (1, 2) else labels
+        for number, labels in enumerate(one.held(one.states, 6))
+    ]
 
 
 def gone_for(one: Any, frames: int) -> list[Labels]:
@@ -194,20 +207,22 @@ MUTATIONS = [
              shown("maze", "wall removed")),
     Mutation("walls in the last frame", always(walk.Walk, "flipped_now", False),
              lambda: Paid(stage("maze").judged(solution(stage("maze")), sides=late_side()), 0.0)),
-    Mutation("goals as decoys", no_decoys(GOAL), shown("maze", "goal doubled")),
+    Mutation("goals as decoys", no_decoys(GOAL), shown("maze", "goal doubled", look_number=2)),
     Mutation("colors of goals", always(perceive, "_recolored", np.zeros(1, dtype=bool)),
-             shown("maze", "goal recolored")),
+             shown("maze", "goal recolored", look_number=2)),
     Mutation("stray cells", always(walk.Walk, "_strays", None), shown("maze", "forgery taken back")),
     Mutation("ghosts at an arrival", constant("_ghost", lambda one: np.zeros(one._cells, dtype=bool)),
              read("maze", twin_until_an_arrival)),
     Mutation("boards that are lost", constant("_lost", lambda one: 0),
              read("maze", lambda one: gone_for(one, 12), sharp=BLURRED)),
-    Mutation("marks that are too few", always(walk, "_is_miscounted", False),
+    Mutation("marks that are too few", always(walk, "is_miscounted", False),
              read("maze", lambda one: gone_for(one, 5))),
     Mutation("view", always(observer.Observer, "_hidden", np.zeros(16, dtype=bool)), camera_that_loses_a_column),
     Mutation("rest at the end", always(walk.Walk, "rests", True),
              read("maze", lambda one: solution(one) + [np.zeros_like(one.labels(one.start))] * 2, ceiling=0.5)),
-    Mutation("flicker budget", always(judge, "_flickers", False), shown("flowfree", "interlaced with the start")),
+    Mutation("flicker budget", always(judge, "_flickers", False), read("maze", twin_that_comes_and_goes)),
+    Mutation("interlaced frames", always(judge, "_is_interlaced", False),
+             shown("flowfree", "interlaced with the start", look_number=2)),
     Mutation("start", always(walk.Walk, "begin", None), read("maze", lambda one: one.held(one.states[1:], 3))),
     Mutation("cells covered at the start", replaced(walk, "_MOST_HIDDEN_AT_START", 1.0),
              read("maze", lambda one: [changed(labels, c2=-1, c3=-1, c6=-1, c7=-1, c9=-1) for labels in solution(one)])),

@@ -153,3 +153,13 @@ def test_quarters() -> None:
     assert found.shape == (1, 48)
     assert found[0, 0] == np.mean([0, 1, 8, 9])
     assert found[0, 16:].tolist() == list(range(LUMA * LUMA, FEATURES))
+
+
+def test_a_board_without_any_backdrop_can_be_read() -> None:
+    layout = Layout((1, 2), 16, 0, 0)
+    brush = Painter(((), ()), layout, CLIP, LOOKS[0])
+    known = atlas(brush, [((), (Mark("agent"),))] * 2, [(), ()])
+    canvas = new_canvas(CLIP.height, CLIP.width)
+    brush.draw(planes_of(canvas), [(), (Mark("agent"),)])
+    features = observe(planes_of(canvas), layout, AS_DRAWN)
+    assert classify(features, np.arange(2), known).labels.tolist() == [0, 1]

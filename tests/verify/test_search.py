@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from puzzlegen.verify.observer import LEAST_LIKENESS
-from puzzlegen.verify.search import Match, find_view, whole_view
+from puzzlegen.verify.search import Match, find_view, hypotheses, whole_view
 from puzzlegen.verify.view import AS_DRAWN, View
 from samples import TASKS
 from test_view import CLIP, corners_off, drawn_start
@@ -55,7 +55,7 @@ VIDEOS: dict[str, tuple[Callable[[Luma], Luma], View]] = {
 
 def found_in(task: str, video: Luma) -> Match:
     drawn = drawn_start(task)
-    return find_view(video, drawn.picture.y, drawn.board, drawn.layout)
+    return find_view(video, hypotheses(video, drawn.picture.y), drawn.board, drawn.layout)
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -80,6 +80,13 @@ def test_what_is_no_puzzle_is_not_like_it(task: str) -> None:
     ]
     for picture in pictures:
         assert found_in(task, picture.astype(np.uint8)).likeness < LEAST_LIKENESS
+
+
+def test_the_plainest_view_is_tried_first_and_none_twice() -> None:
+    picture = drawn_start("maze").picture.y
+    views = hypotheses(picture, picture)
+    assert views[0] == AS_DRAWN
+    assert len(views) == len(set(views))
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 2), (16, 4000), (3, 700), (61, 47)])

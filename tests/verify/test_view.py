@@ -117,9 +117,7 @@ def test_the_scale_stays_near_the_first_one() -> None:
 
 @pytest.mark.parametrize("task", TASKS)
 @settings(max_examples=12, deadline=None)
-@given(
-    scale_y=st.floats(0.5, 1.6), scale_x=st.floats(0.5, 1.6), top=st.floats(-20, 20), left=st.floats(-20, 20)
-)
+@given(scale_y=st.floats(0.5, 1.6), scale_x=st.floats(0.5, 1.6), top=st.floats(-20, 20), left=st.floats(-20, 20))
 def test_what_is_observed_under_the_true_view_is_the_board(
     task: str, scale_y: float, scale_x: float, top: float, left: float
 ) -> None:

@@ -66,7 +66,9 @@ def test_a_legal_walk_is_read_as_it_is(task: str, choices: list[int], hold: int,
 
 @task_names
 @settings(max_examples=40, deadline=None)
-@given(choices=CHOICES, elsewhere=CHOICES, after=st.lists(st.integers(0, 11), max_size=5), pick=st.integers(0), pace=PACES)
+@given(
+    choices=CHOICES, elsewhere=CHOICES, after=st.lists(st.integers(0, 11), max_size=5), pick=st.integers(0), pace=PACES
+)
 def test_nothing_is_read_past_an_illegal_jump(
     task: str, choices: list[int], elsewhere: list[int], after: list[int], pick: int, pace: Pace
 ) -> None:

@@ -1,9 +1,9 @@
 """What each cell may look like: block means of every stack it can hold, and of what it must not turn into.
 
 A cell is reduced to the means of 8x8 blocks of luma and 4x4 blocks of each chroma plane, 96 numbers. Walls and goals
-are part of every picture of a cell. Thin walls change block means but little, so besides the stacks that the rules allow
-there are decoys (another floor, the goal gone) and directions: the change that a side of the backdrop makes when it
-opens or closes, along which an observed cell is measured.
+are part of every picture of a cell. Thin walls change block means but little, so besides the stacks that the rules
+allow there are decoys (another floor, the goal gone) and directions: the change that a side of the backdrop makes
+when it opens or closes, along which an observed cell is measured.
 """
 
 from __future__ import annotations
@@ -191,7 +191,7 @@ class _Decoys:
 
 
 def _flips(backdrop: Glyph, joined: Set[str]) -> list[tuple[Glyph, int]]:
-    """The backdrop with each side opened or closed, and the number of the side; marks that are joined nowhere have none."""
+    """The backdrop with each side opened or closed, and the number of the side; none for marks that are joined nowhere."""
     return [
         ((*backdrop[:index], mark._replace(links=mark.links ^ LINK[direction]), *backdrop[index + 1 :]), side)
         for index, mark in enumerate(backdrop)

@@ -98,7 +98,7 @@ class Observer:
         self._looked: _Look | None = None
 
     def watch(self, pictures: Iterable[Planes]) -> Evidence | None:
-        """Everything that can be read; None if the first picture does not show the puzzle. Takes at least one picture."""
+        """Everything that can be read of at least one picture; None if the first does not show the puzzle."""
         pictures = iter(pictures)
         first = next(pictures)
         self._size = first.y.shape

@@ -20,7 +20,7 @@ class Pace(NamedTuple):
     patience: int
     """Frames from which on something that no action explains counts; shorter is a flicker."""
     slowest: int
-    """Frames that an action may take; cells that clearly show neither its beginning nor its end for longer are wrong."""
+    """Frames that an action may take; cells that show neither its beginning nor its end for longer are wrong."""
 
 
 def pace_of(num_frames: int, reference_frames: int, frames_per_action: int) -> Pace:

@@ -13,7 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from puzzlegen.verify.atlas import (
-    CHROMA, FOREIGN, GOAL, LUMA, UNCLEAR, Atlas, Features, Labels, luma_picture, mean_colors,
+    CHROMA,
+    FOREIGN,
+    GOAL,
+    LUMA,
+    UNCLEAR,
+    Atlas,
+    Features,
+    Labels,
+    luma_picture,
+    mean_colors,
 )  # fmt: skip
 from puzzlegen.verify.tone import quarter_luma
 

@@ -92,7 +92,7 @@ def _fit_palette(seen: Features, expected: Features) -> NDArray[np.float32] | No
 
 
 def _most_colored(expected: Features) -> NDArray[np.bool_]:
-    """The one block of each cell that differs most from the usual block [N * 16]: marks may be too small for even ones."""
+    """The block of each cell that differs most from the usual one [N * 16]: small marks have no even blocks."""
     chroma = expected[:, _LUMA:].reshape(-1, 2, _CHROMA).transpose(0, 2, 1)
     colors = np.concatenate([quarter_luma(expected)[..., None], chroma], axis=2)
     away = np.abs(colors - np.median(colors, axis=(0, 1))).sum(axis=2)

@@ -70,7 +70,7 @@ def area_means(plane: NDArray[np.uint8], down: NDArray[np.float64], right: NDArr
 def _places(
     edges: NDArray[np.float64], length: int
 ) -> tuple[NDArray[np.intp], NDArray[np.float32], NDArray[np.float32]]:
-    """The pixel that each edge lies in, the share of it before the edge, and by how much the edge lies beyond the ends."""
+    """The pixel that each edge lies in, the share of it before the edge, and how far the edge lies beyond the ends."""
     inside = np.clip(edges, 0, length)
     first = np.minimum(inside.astype(np.intp), length - 1)
     return first, (inside - first).astype(np.float32), (edges - inside).astype(np.float32)
@@ -105,7 +105,7 @@ def adjust(
     view: View, layout: Layout, seen: NDArray[np.float32], expected: NDArray[np.float32], use: NDArray[np.bool_],
     scales: tuple[float, float], most_zoom: float = 0.04,
 ) -> View:  # fmt: skip
-    """One Gauss-Newton step (Lucas and Kanade 1981) on luma pictures [rows * 8, cols * 8] that shifts and scales the view.
+    """One Gauss-Newton step (Lucas and Kanade 1981) on luma pictures [rows * 8, cols * 8]: shift and scale the view.
 
     Only blocks in `use` count, and no block that differs by much: something has changed there that is not the
     camera's motion. The scale stays within `most_zoom` of `scales`.

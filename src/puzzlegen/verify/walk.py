@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from puzzlegen.grid import DIRECTIONS, inside, move
 from puzzlegen.replay import board
 from puzzlegen.task import Task
 from puzzlegen.types import Sighting
 from puzzlegen.verify.atlas import GOAL, LAYOUT, UNCLEAR, Atlas, Labels
+from puzzlegen.verify.moves import Move, facing, fits, is_miscounted
 from puzzlegen.verify.pace import Pace
 
 _UNEXPLAINED = 8
@@ -29,20 +29,6 @@ _UNCLEAR_PATIENCE = 2
 """Times as long as a contrary cell may a cell be unclear."""
 _BEAM = 48
 """Rows of actions that are followed side by side when a frame shows none of the nearest states."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Move:
-    """What an action changes."""
-
-    actions: tuple[str, ...]
-    cells: NDArray[np.intp]
-    before: Labels
-    after: Labels
-    done: _Move | None
-    """The row without its last action; None for a single action."""
-    ending: NDArray[np.bool_]
-    """Which of the cells the last action changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +66,7 @@ class Walk:
         self.flickers = 0
         self._cells = len(atlas.stacks)
         self._last = atlas.labels(board(task, start))
-        self._moves: dict[str, _Move] = {}
+        self._moves: dict[str, Move] = {}
         self._next: dict[Any, list[tuple[str, Any, Labels]]] = {}
         self._masked = np.zeros(self._cells, dtype=bool)
         self._stray = np.zeros(self._cells, dtype=np.int32)
@@ -88,7 +74,7 @@ class Walk:
         self._lost = 0
         self._miscounted = 0
         self._flipped = np.zeros((self._cells, 4), dtype=np.int32)
-        self._facing = _facing(task.shape(start))
+        self._facing = facing(task.shape(start))
         self._exempt = np.zeros((self._cells, 4), dtype=bool)
         self._enter(start)
 
@@ -150,7 +136,7 @@ class Walk:
     def _enter(self, state: Any) -> None:
         self.labels = self._labels_of(state)
         before = self._exempt
-        self._known: list[_Move] = []
+        self._known: list[Move] = []
         self._unknown = iter(self.task.actions(state))
         self._exempt = np.zeros_like(before)
         self._settled = before  # a thing that has just moved may still reach over the side that it came through
@@ -159,7 +145,7 @@ class Walk:
         self._barren: tuple[Labels, NDArray[np.bool_]] | None = None
         """A frame from which no move could be read."""
 
-    def _options(self) -> Iterator[_Move]:
+    def _options(self) -> Iterator[Move]:
         """What each legal action changes, worked out when first needed."""
         yield from self._known
         for action in self._unknown:
@@ -175,21 +161,21 @@ class Walk:
         return self.atlas.labels(board(self.task, state))
 
     def _successors(self, state: Any) -> list[tuple[str, Any, Labels]]:
-        """(action, next state, its labels) of every legal action; kept, as all frames around a fault ask for the same."""
+        """(action, next state, its labels) of every legal action; kept, as frames around a fault ask for the same."""
         found = self._next.get(state)
         if found is None:
             nexts = [(action, self.task.step(state, action)) for action in self.task.actions(state)]
             found = self._next[state] = [(action, after, self._labels_of(after)) for action, after in nexts]
         return found
 
-    def _changes(self, then: Labels, labels: Labels, actions: tuple[str, ...], done: _Move | None = None) -> _Move:
+    def _changes(self, then: Labels, labels: Labels, actions: tuple[str, ...], done: Move | None = None) -> Move:
         """What a row of actions changes after which the cells show `then`; `done` is the row without the last one."""
         before = labels.copy()
         if done is not None:
             before[done.cells] = done.after
         last = then != before
         cells = np.flatnonzero(last | (then != labels))
-        return _Move(actions, cells, labels[cells], then[cells], done, last[cells])
+        return Move(actions, cells, labels[cells], then[cells], done, last[cells])
 
     def _between(self, cells: NDArray[np.intp]) -> NDArray[np.bool_]:
         """The sides [N, 4] over which something moves when these cells change."""
@@ -199,9 +185,9 @@ class Walk:
 
     # --- moves
 
-    def _arrival(self, seen: Labels, off: NDArray[np.bool_]) -> _Move | None:
-        """The legal action, or the few in a row, whose result the frame shows; that which leaves fewest cells unexplained."""
-        best: tuple[int, _Move] | None = None
+    def _arrival(self, seen: Labels, off: NDArray[np.bool_]) -> Move | None:
+        """The legal action, or row of a few, whose result the frame shows; that which leaves fewest cells unexplained."""
+        best: tuple[int, Move] | None = None
         touching = self._touching(off)
         for option in touching:
             best = self._better(best, option, seen, off)
@@ -222,18 +208,18 @@ class Walk:
             self._barren = seen, off
         return None if best is None else best[1]
 
-    def _explains(self, option: _Move, seen: Labels, off: NDArray[np.bool_]) -> bool:
+    def _explains(self, option: Move, seen: Labels, off: NDArray[np.bool_]) -> bool:
         """Whether all that differs may be seen while this action is on its way."""
-        return bool(off.sum() == off[option.cells].sum() and _fits(option, seen).all())
+        return bool(off.sum() == off[option.cells].sum() and fits(option, seen).all())
 
-    def _touching(self, off: NDArray[np.bool_]) -> list[_Move]:
+    def _touching(self, off: NDArray[np.bool_]) -> list[Move]:
         """The legal actions that change a cell which differs."""
         wanted = set(np.flatnonzero(off).tolist())
         return [option for option in self._options() if not wanted.isdisjoint(option.cells.tolist())]
 
     def _better(
-        self, best: tuple[int, _Move] | None, option: _Move, seen: Labels, off: NDArray[np.bool_], halfway: bool = False
-    ) -> tuple[int, _Move] | None:
+        self, best: tuple[int, Move] | None, option: Move, seen: Labels, off: NDArray[np.bool_], halfway: bool = False
+    ) -> tuple[int, Move] | None:
         """The best so far, or this one if the frame shows its result and it leaves fewer cells unexplained.
 
         `halfway`: the last action of the row has begun, but not ended; the row without it is what was done.
@@ -266,8 +252,8 @@ class Walk:
         cost = int(wrong.sum() + outside.sum()) * _UNEXPLAINED + len(done.actions)
         return (cost, done) if best is None or cost < best[0] else best
 
-    def _rows(self, seen: Labels, off: NDArray[np.bool_]) -> Iterator[list[_Move]]:
-        """Rows of two actions, of three and so on, those first whose result is nearest to what is seen (beam search)."""
+    def _rows(self, seen: Labels, off: NDArray[np.bool_]) -> Iterator[list[Move]]:
+        """Rows of two actions, of three and so on, those first that are nearest to what is seen (beam search)."""
         beam = [(option, self.task.step(self.state, option.actions[0])) for option in self._options()]
         met = {self.state, *(state for _, state in beam)}
         for _ in range(self.pace.reach):
@@ -282,14 +268,14 @@ class Walk:
                 return
             yield [row for row, _ in beam]
 
-    def _contrary(self, row: _Move, seen: Labels, off: NDArray[np.bool_]) -> int:
+    def _contrary(self, row: Move, seen: Labels, off: NDArray[np.bool_]) -> int:
         """Cells that would not show what is seen after these actions."""
         shown = seen[row.cells]
         mended = off[row.cells] & (shown == row.after)
         broken = ~off[row.cells] & (shown != row.after) & (shown != UNCLEAR)
         return int(broken.sum()) - int(mended.sum())
 
-    def _follow(self, frame: int, arrived: _Move) -> None:
+    def _follow(self, frame: int, arrived: Move) -> None:
         for action in arrived.actions:
             state = self.task.step(self.state, action)
             self.actions.append(action)
@@ -310,7 +296,7 @@ class Walk:
         limit = np.full(self._cells, self.pace.patience)
         if coming is not None:
             shown = seen[coming.cells]
-            fitting = _fits(coming, seen)
+            fitting = fits(coming, seen)
             differ = off[coming.cells]
             held = coming.before > 0
             alone = differ.sum() == 1 and not differ[held].any()
@@ -338,7 +324,7 @@ class Walk:
         wrong = off & ~stray
         clear = wrong.any() and not (seen[wrong] == UNCLEAR).any()
         self._lost = self._lost + 1 if clear and not stray.any() else 0
-        self._miscounted = self._miscounted + 1 if coming is not None and _is_miscounted(coming, seen, sharp) else 0
+        self._miscounted = self._miscounted + 1 if coming is not None and is_miscounted(coming, seen, sharp) else 0
         brief = self.pace.patience + self.pace.slowest // 8
         for count, most in ((self._lost, self.pace.patience + self.pace.slowest), (self._miscounted, brief)):
             if count >= most:
@@ -346,7 +332,7 @@ class Walk:
         return None
 
     def _beside_movers(self) -> NDArray[np.bool_]:
-        """Cells [N] next to one that holds something an action may change: a mark that has grown may reach into them."""
+        """Cells [N] next to one that holds something that may move: a mark that has grown may reach into them."""
         held = np.zeros(self._cells + 1, dtype=bool)
         for option in self._options():
             if not ((option.before > 0) & (option.after == 0)).any():
@@ -357,13 +343,13 @@ class Walk:
         near |= np.append(near, False)[self._facing].any(axis=1)
         return np.asarray(near & ~self.atlas.marked)
 
-    def _on_its_way(self, seen: Labels, off: NDArray[np.bool_]) -> _Move | None:
+    def _on_its_way(self, seen: Labels, off: NDArray[np.bool_]) -> Move | None:
         """The legal action that explains most of what differs: cells that it changes, and what they show meanwhile."""
-        best: _Move | None = None
+        best: Move | None = None
         count, most = int(off.sum()), 0
         for option in self._touching(off) if count else ():
             differ = off[option.cells]
-            explained = int(differ.sum()) + int((differ & _fits(option, seen)).sum())
+            explained = int(differ.sum()) + int((differ & fits(option, seen)).sum())
             if explained > most:
                 best, most = option, explained
                 if most == 2 * count:
@@ -408,29 +394,3 @@ class Walk:
         """After the walk has ended: only remember what is shown."""
         self._sight(frame, seen)
         self._last = seen
-
-
-def _fits(option: _Move, seen: Labels) -> NDArray[np.bool_]:
-    """Which of an action's cells show what they may while it is on its way."""
-    shown = seen[option.cells]
-    return np.asarray((shown == option.before) | (shown == option.after) | (shown == UNCLEAR))
-
-
-def _is_miscounted(coming: _Move, seen: Labels, sharp: NDArray[np.bool_]) -> bool:
-    """Whether the cells of the action on its way clearly show more marks, or fewer, than before it and after it."""
-    shown = int(((seen[coming.cells] > 0) & sharp[coming.cells]).sum())
-    counts = int((coming.before > 0).sum()), int((coming.after > 0).sum())
-    certain = bool((sharp[coming.cells] & (seen[coming.cells] > UNCLEAR)).all())
-    return shown > max(counts) or (certain and shown < min(counts))
-
-
-def _facing(shape: tuple[int, int]) -> NDArray[np.intp]:
-    """The neighbour of each cell in direction U, D, L, R [N, 4]; N beyond the border."""
-    rows, cols = shape
-    found = np.full((rows * cols, len(DIRECTIONS)), rows * cols, dtype=np.intp)
-    for cell in range(rows * cols):
-        for side, direction in enumerate(DIRECTIONS):
-            other = move(divmod(cell, cols), direction)
-            if inside(other, shape):
-                found[cell, side] = other[0] * cols + other[1]
-    return found

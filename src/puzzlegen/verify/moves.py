@@ -1,0 +1,51 @@
+"""What an action changes in the cells, and what they may show while it is on its way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from puzzlegen.grid import DIRECTIONS, Shape, inside, move
+from puzzlegen.verify.atlas import UNCLEAR, Labels
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What an action changes."""
+
+    actions: tuple[str, ...]
+    cells: NDArray[np.intp]
+    before: Labels
+    after: Labels
+    done: Move | None
+    """The row without its last action; None for a single action."""
+    ending: NDArray[np.bool_]
+    """Which of the cells the last action changes."""
+
+
+def fits(option: Move, seen: Labels) -> NDArray[np.bool_]:
+    """Which of an action's cells show what they may while it is on its way."""
+    shown = seen[option.cells]
+    return np.asarray((shown == option.before) | (shown == option.after) | (shown == UNCLEAR))
+
+
+def is_miscounted(coming: Move, seen: Labels, sharp: NDArray[np.bool_]) -> bool:
+    """Whether the cells of the action on its way clearly show more marks, or fewer, than before it and after it."""
+    shown = int(((seen[coming.cells] > 0) & sharp[coming.cells]).sum())
+    counts = int((coming.before > 0).sum()), int((coming.after > 0).sum())
+    certain = bool((sharp[coming.cells] & (seen[coming.cells] > UNCLEAR)).all())
+    return shown > max(counts) or (certain and shown < min(counts))
+
+
+def facing(shape: Shape) -> NDArray[np.intp]:
+    """The neighbour of each cell in direction U, D, L, R [N, 4]; N beyond the border."""
+    rows, cols = shape
+    found = np.full((rows * cols, len(DIRECTIONS)), rows * cols, dtype=np.intp)
+    for cell in range(rows * cols):
+        for side, direction in enumerate(DIRECTIONS):
+            other = move(divmod(cell, cols), direction)
+            if inside(other, shape):
+                found[cell, side] = other[0] * cols + other[1]
+    return found
