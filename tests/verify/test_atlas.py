@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
 from by_labels import CLIP, stage
+
 from puzzlegen.grid import DIRECTIONS, LINK
 from puzzlegen.render.planes import new_canvas, planes_of
 from puzzlegen.replay import board

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from by_labels import stage
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from by_labels import stage
 from puzzlegen.eval.metrics import clip_metrics
 from puzzlegen.render import video
 from puzzlegen.render.formats import ClipFormat

@@ -21,7 +21,7 @@ BIG = ("wan480", "square480", "square256")
 
 
 def combinations() -> list[tuple[str, str, str, str, int]]:
-    """Every (task, level) with every look and, in turn, with every format; the number walks through the looks' choices."""
+    """Every (task, level) with every look, formats in turn; the number walks through the choices of the looks."""
     found = []
     for task in TASKS:
         recipe = registry.load(task)

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from by_labels import CHOICES, STEADY, Stage, changed, code_of, stage
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from by_labels import CHOICES, STEADY, Stage, changed, code_of, stage
 from puzzlegen.replay import stacks_of
 from puzzlegen.types import Score
 from puzzlegen.verify.atlas import GOAL, LAYOUT, UNCLEAR, Labels

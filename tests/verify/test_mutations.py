@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 import pytest
+from by_labels import STEADY, changed, stage
 from numpy.typing import NDArray
 
-from by_labels import STEADY, changed, stage
 from puzzlegen import registry
 from puzzlegen.render import video
 from puzzlegen.render.formats import ClipFormat
@@ -142,6 +142,11 @@ def twin_that_comes_and_goes(one: Any) -> list[Labels]:
     ]
 
 
+def covered_from_the_start(one: Any) -> list[Labels]:
+    """A third of the board, where the solution does not go."""
+    return [changed(labels, c2=-1, c3=-1, c6=-1, c7=-1, c9=-1) for labels in solution(one)]
+
+
 def gone_for(one: Any, frames: int) -> list[Labels]:
     """The agent is nowhere for a while, then where its move leads to."""
     return [*solution(one)[:3], *[np.zeros_like(one.labels(one.start))] * frames, *solution(one)[3:]]
@@ -225,7 +230,7 @@ MUTATIONS = [
              shown("flowfree", "interlaced with the start", look_number=2)),
     Mutation("start", always(walk.Walk, "begin", None), read("maze", lambda one: one.held(one.states[1:], 3))),
     Mutation("cells covered at the start", replaced(walk, "_MOST_HIDDEN_AT_START", 1.0),
-             read("maze", lambda one: [changed(labels, c2=-1, c3=-1, c6=-1, c7=-1, c9=-1) for labels in solution(one)])),
+             read("maze", covered_from_the_start)),
     Mutation("reach", pace_with(reach=12), shown("maze", "cut to the end")),
     Mutation("patience", pace_with(patience=1000), shown("maze", "forgery taken back")),
     Mutation("patience with unclear cells", replaced(walk, "_UNCLEAR_PATIENCE", 1000),

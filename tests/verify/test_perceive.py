@@ -6,8 +6,8 @@ import functools
 
 import numpy as np
 import pytest
-
 from by_labels import stage
+
 from puzzlegen import registry
 from puzzlegen.grid import DIRECTIONS, LINK, OPPOSITE
 from puzzlegen.render.formats import ClipFormat

@@ -8,12 +8,12 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from test_view import CLIP, corners_off, drawn_start
 
 from puzzlegen.verify.observer import LEAST_LIKENESS
 from puzzlegen.verify.search import Match, find_view, hypotheses, whole_view
 from puzzlegen.verify.view import AS_DRAWN, View
 from samples import TASKS
-from test_view import CLIP, corners_off, drawn_start
 
 Luma = NDArray[np.uint8]
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from by_labels import CLIP, Stage, stage
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from by_labels import CLIP, Stage, stage
 from puzzlegen.replay import board
 from puzzlegen.types import Mark
 from puzzlegen.verify.atlas import CHROMA, LUMA, Features, block_means

@@ -8,11 +8,11 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 import pytest
+from by_labels import TEXTS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from by_labels import TEXTS
 from puzzlegen import registry
 from puzzlegen.render.formats import ClipFormat
 from puzzlegen.render.planes import Planes
@@ -126,7 +126,7 @@ def test_what_is_observed_under_the_true_view_is_the_board(
     truth = View(scale_y, scale_x, top + 40, left + 40)
     picture = seen_under(drawn.picture, truth, (512, 512))
     seen = luma_picture(observe(picture, drawn.layout, truth), drawn.layout.shape)
-    assert np.abs(seen - drawn.board).mean() < 4
+    assert np.abs(seen - drawn.board).mean() < 6
 
 
 class TestVisible:

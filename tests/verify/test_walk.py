@@ -7,10 +7,10 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from by_labels import CHOICES, changed, code_of, pairs, stage
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from by_labels import CHOICES, changed, code_of, pairs, stage
 from puzzlegen.verify.atlas import GOAL, LAYOUT, UNCLEAR
 from puzzlegen.verify.pace import Pace, pace_of
 from samples import TASKS

@@ -191,7 +191,7 @@ class _Decoys:
 
 
 def _flips(backdrop: Glyph, joined: Set[str]) -> list[tuple[Glyph, int]]:
-    """The backdrop with each side opened or closed, and the number of the side; none for marks that are joined nowhere."""
+    """The backdrop with each side opened or closed, and the side's number; none for marks joined nowhere."""
     return [
         ((*backdrop[:index], mark._replace(links=mark.links ^ LINK[direction]), *backdrop[index + 1 :]), side)
         for index, mark in enumerate(backdrop)

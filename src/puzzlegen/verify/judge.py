@@ -10,9 +10,10 @@ from puzzlegen.grid import Cell
 from puzzlegen.task import Task
 from puzzlegen.types import Glyph, Score, Sighting, Violation
 from puzzlegen.verify.atlas import GOAL, LAYOUT, UNCLEAR, Atlas
+from puzzlegen.verify.moves import Fault
 from puzzlegen.verify.observer import Evidence
 from puzzlegen.verify.pace import Pace
-from puzzlegen.verify.walk import Fault, Walk
+from puzzlegen.verify.walk import Walk
 
 UNSOLVED_CAP = 0.9
 """Most that a clip can score that does not solve its puzzle."""
@@ -146,11 +147,11 @@ def _score(walk: Walk, evidence: Evidence, violation: Violation | None) -> Score
     if violation is not None:
         cap = LEFT_CAP if any(walk.task.is_solved(sighting.state) for sighting in walk.seen) else UNSOLVED_CAP
         value = 0.0 if violation.code in WORTHLESS or not walk.actions else min(cap, progress)
-    clear = float((evidence.labels != UNCLEAR).mean())
+    clear, sharp = float((evidence.labels != UNCLEAR).mean()), float(evidence.sharp.mean())
     return Score(
         value=value,
         solved=solved,
-        parts={"progress": progress, "clear": clear, "likeness": max(0.0, evidence.likeness)},
+        parts={"progress": progress, "clear": clear, "sharp": sharp, "likeness": max(0.0, evidence.likeness)},
         violations=() if violation is None else (violation,),
         confidence=clear,
         actions=tuple(walk.actions),
@@ -162,7 +163,8 @@ def _score(walk: Walk, evidence: Evidence, violation: Violation | None) -> Score
 def unread(task: Task[Any, Any], start: Any, likeness: float) -> Score[Any]:
     """The score of a video that does not show the puzzle."""
     return Score(
-        value=0.0, solved=False, parts={"progress": 0.0, "clear": 0.0, "likeness": max(0.0, likeness)},
+        value=0.0, solved=False,
+        parts={"progress": 0.0, "clear": 0.0, "sharp": 0.0, "likeness": max(0.0, likeness)},
         violations=(Violation("UNPARSED", 0),), confidence=1.0, actions=(), frames=(), seen=(Sighting(0, start),),
     )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""What an action changes in the cells, and what they may show while it is on its way."""
+"""What an action changes in the cells, what they may show while it is on its way, and what no action explains."""
 
 from __future__ import annotations
 
@@ -23,6 +23,25 @@ class Move:
     """The row without its last action; None for a single action."""
     ending: NDArray[np.bool_]
     """Which of the cells the last action changes."""
+
+    @property
+    def carries(self) -> bool:
+        """Whether something leaves a cell; if not, something is drawn."""
+        return bool(((self.before > 0) & (self.after == 0)).any())
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What ends the legal walk."""
+
+    frame: int
+    """The first that shows it."""
+    cells: NDArray[np.intp]
+    """The cells that show it, most of them if there are many."""
+    seen: Labels
+    """The whole board when it was certain."""
+    side: bool = False
+    """A side of the backdrop has opened or closed."""
 
 
 def fits(option: Move, seen: Labels) -> NDArray[np.bool_]:

@@ -32,8 +32,8 @@ _FLIPPED = 0.5
 """Share of the change from closed to open, or from open to closed, at which a side counts as changed."""
 _STRANGE = 40.0
 """Levels by which a block must differ from all that it could show to be covered by something."""
-_RECOLORED = 24.0
-"""Levels by which the color of a goal may be off."""
+_RECOLORED, _RECOLORED_SHARE = 14.0, 0.22
+"""Levels by which the color of a goal may be off where it covers most of a block, and that as a share of its own."""
 _MOST_GONE = 0.5
 """Share of a goal that may be covered."""
 _DECISIVE = 2.0
@@ -110,10 +110,12 @@ def classify(
 def _recolored(off: Features, cells: NDArray[np.intp], atlas: Atlas) -> NDArray[np.bool_]:
     """Cells [M] whose goal or endpoint has another color: the shift of its color by least squares over its blocks."""
     cover = quarters(np.abs(atlas.top[cells])).reshape(-1, 3, _CHROMA).max(axis=1)
-    cover /= np.maximum(cover.max(axis=1, keepdims=True), 1)
+    strength = np.maximum(cover.max(axis=1), 1)
+    cover /= strength[:, None]
     blocks = quarters(off).reshape(-1, 3, _CHROMA)
     shift = (blocks * cover[:, None]).sum(axis=2) / np.maximum((cover**2).sum(axis=1), 1e-6)[:, None]
-    return np.asarray(atlas.marked[cells] & (np.abs(shift).max(axis=1) > _RECOLORED))
+    most = np.maximum(_RECOLORED, _RECOLORED_SHARE * strength)
+    return np.asarray(atlas.marked[cells] & (np.abs(shift).max(axis=1) > most))
 
 
 def strange(

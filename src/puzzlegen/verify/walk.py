@@ -8,7 +8,6 @@ move. A move is entered when the cells that it changes show its result.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from puzzlegen.replay import board
 from puzzlegen.task import Task
 from puzzlegen.types import Sighting
 from puzzlegen.verify.atlas import GOAL, LAYOUT, UNCLEAR, Atlas, Labels
-from puzzlegen.verify.moves import Move, facing, fits, is_miscounted
+from puzzlegen.verify.moves import Fault, Move, facing, fits, is_miscounted
 from puzzlegen.verify.pace import Pace
 
 _UNEXPLAINED = 8
@@ -29,20 +28,6 @@ _UNCLEAR_PATIENCE = 2
 """Times as long as a contrary cell may a cell be unclear."""
 _BEAM = 48
 """Rows of actions that are followed side by side when a frame shows none of the nearest states."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """What ends the legal walk."""
-
-    frame: int
-    """The first that shows it."""
-    cells: NDArray[np.intp]
-    """The cells that show it, most of them if there are many."""
-    seen: Labels
-    """The whole board when it was certain."""
-    side: bool = False
-    """A side of the backdrop has opened or closed."""
 
 
 class Walk:
@@ -67,7 +52,6 @@ class Walk:
         self._cells = len(atlas.stacks)
         self._last = atlas.labels(board(task, start))
         self._moves: dict[str, Move] = {}
-        self._next: dict[Any, list[tuple[str, Any, Labels]]] = {}
         self._masked = np.zeros(self._cells, dtype=bool)
         self._stray = np.zeros(self._cells, dtype=np.int32)
         self._ghost = np.zeros(self._cells, dtype=bool)
@@ -142,6 +126,8 @@ class Walk:
         self._settled = before  # a thing that has just moved may still reach over the side that it came through
         self._lost = 0
         self._miscounted = 0
+        self._puzzled = 0
+        """Frames since the last state that no single action explains."""
         self._barren: tuple[Labels, NDArray[np.bool_]] | None = None
         """A frame from which no move could be read."""
 
@@ -160,13 +146,16 @@ class Walk:
     def _labels_of(self, state: Any) -> Labels:
         return self.atlas.labels(board(self.task, state))
 
-    def _successors(self, state: Any) -> list[tuple[str, Any, Labels]]:
-        """(action, next state, its labels) of every legal action; kept, as frames around a fault ask for the same."""
-        found = self._next.get(state)
-        if found is None:
-            nexts = [(action, self.task.step(state, action)) for action in self.task.actions(state)]
-            found = self._next[state] = [(action, after, self._labels_of(after)) for action, after in nexts]
-        return found
+    def _after(self, labels: Labels, action: str, after: Any) -> Labels:
+        """The labels after an action; worked out anew only where its cells are not as they were the last time."""
+        known = self._moves.get(action)
+        if known is None or not np.array_equal(labels[known.cells], known.before):
+            then = self._labels_of(after)
+            self._moves[action] = self._changes(then, labels, (action,))
+            return then
+        then = labels.copy()
+        then[known.cells] = known.after
+        return then
 
     def _changes(self, then: Labels, labels: Labels, actions: tuple[str, ...], done: Move | None = None) -> Move:
         """What a row of actions changes after which the cells show `then`; `done` is the row without the last one."""
@@ -195,6 +184,9 @@ class Walk:
             return best[1]
         if best is None and any(self._explains(option, seen, off) for option in touching):
             return None  # all that differs is on its way
+        self._puzzled += 1
+        if self.pace.reach == 1 and self._puzzled == 1 and best is None:
+            return None  # costly, and the next frame mostly shows the state itself
         if self._barren is not None and all(map(np.array_equal, self._barren, (seen, off))):
             return None
         for rows in self._rows(seen, off):
@@ -254,15 +246,25 @@ class Walk:
 
     def _rows(self, seen: Labels, off: NDArray[np.bool_]) -> Iterator[list[Move]]:
         """Rows of two actions, of three and so on, those first that are nearest to what is seen (beam search)."""
-        beam = [(option, self.task.step(self.state, option.actions[0])) for option in self._options()]
+        beam = [(option, self.task.step(self.state, option.actions[0])) for option in self._touching(off)]
         met = {self.state, *(state for _, state in beam)}
         for _ in range(self.pace.reach):
             longer = []
             for row, state in beam:
-                for action, after, then in self._successors(state):
-                    if after not in met:
-                        met.add(after)
-                        longer.append((self._changes(then, self.labels, (*row.actions, action), row), after))
+                labels = self.labels.copy()
+                labels[row.cells] = row.after
+                related = off.copy()
+                related[row.cells] = True
+                for action in self.task.actions(state):
+                    after = self.task.step(state, action)
+                    if after in met:
+                        continue
+                    met.add(after)
+                    longest = self._changes(
+                        self._after(labels, action, after), self.labels, (*row.actions, action), row
+                    )
+                    if related[longest.cells[longest.ending]].any():  # what changes elsewhere would be seen there
+                        longer.append((longest, after))
             beam = sorted(longer, key=lambda pair: self._contrary(pair[0], seen, off))[:_BEAM]
             if not beam:
                 return
@@ -297,12 +299,13 @@ class Walk:
         if coming is not None:
             shown = seen[coming.cells]
             fitting = fits(coming, seen)
-            differ = off[coming.cells]
-            held = coming.before > 0
+            differ, held = off[coming.cells], coming.before > 0
             alone = differ.sum() == 1 and not differ[held].any()
             if not alone or not (held.any() or (shown[differ] == UNCLEAR).all()):  # something has left or grown
                 stray[coming.cells[fitting]] = False
-            certain = sharp[coming.cells] & (shown > UNCLEAR)
+            certain = (sharp[coming.cells] & (shown > UNCLEAR)) | (
+                (shown == 0) & held & (coming.after > 0) & (not coming.carries)
+            )
             slack = np.where(shown < UNCLEAR, 2 * self.pace.slowest, self.pace.slowest // 2)
             limit[coming.cells] += np.where(certain, 0, slack)
         unclear = stray & (seen == UNCLEAR)
@@ -335,8 +338,8 @@ class Walk:
         """Cells [N] next to one that holds something that may move: a mark that has grown may reach into them."""
         held = np.zeros(self._cells + 1, dtype=bool)
         for option in self._options():
-            if not ((option.before > 0) & (option.after == 0)).any():
-                continue  # it draws something, nothing moves
+            if not option.carries:
+                continue
             held[option.cells[option.before > 0]] = True
             held[option.cells[option.after > 0]] = True
         near = held[self._facing].any(axis=1)

@@ -114,11 +114,11 @@ def _goals_of_tokens(film: Film) -> list[tuple[_Goal, Token]]:
 
 
 def _free_cell(film: Film, rng: np.random.Generator) -> int | None:
-    """A cell without a goal that can hold tokens but has none: never, or not at the start."""
+    """A cell without a goal that can hold tokens but has none: never, or not for a while."""
     stacks = film.task.glyphs(film.puzzle.start)
     bare = [number for number, glyph in enumerate(film.backdrop) if len(glyph) == 1 and any(stacks[number])]
     used = {token.at for scene in film.scenes for token in scene.tokens}
-    first = {token.at for token in film.scenes[0].tokens}
+    first = {token.at for scene in film.scenes[: LEAST_FRAMES + 1] for token in scene.tokens}
     never = [number for number in bare if film.cells[number] not in used]
     found = never or [number for number in bare if film.cells[number] not in first]
     return found[int(rng.integers(len(found)))] if found else None
