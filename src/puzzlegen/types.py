@@ -145,6 +145,9 @@ class Score(Generic[S]):
     """The frame that first shows the state after each of these moves."""
     seen: tuple[Sighting[S], ...]
     """Every state that the clip shows at rest, in order, repeats left out; also what no legal move explains."""
+    view: tuple[float, float, float, float] | None = None
+    """Where the clip was found in the first picture: pixel (y, x) of the dataset's clip lies at
+    (top + y * scale_y, left + x * scale_x), in the order scale_y, scale_x, top, left; None if it was not found."""
 
 
 __all__ = [

@@ -96,6 +96,15 @@ def test_every_cell_is_read_after_the_tone_is_undone(task: str, change: Change) 
         assert not percept.sides.any()
 
 
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("factor", [np.exp(1j * np.deg2rad(20)), np.exp(1j * np.deg2rad(-20)), 0.75, 1.3])
+def test_hue_and_saturation_are_undone_as_one(task: str, factor: complex) -> None:
+    """The turn and the stretch themselves are found, not just the colors of the start corrected one by one."""
+    one = stage(task)
+    tone = fit_tone(chroma(factor)(expected(one)), expected(one), one.task.shape(one.start))
+    assert abs(tone.chroma * factor - 1) < 0.15
+
+
 def test_a_soft_shadow_is_undone() -> None:
     one = stage("maze")
     rows, cols = one.task.shape(one.start)

@@ -75,9 +75,7 @@ def explain(video: bytes, row: Row, out: Path) -> Score[Any]:
     return score
 
 
-def annotate(
-    frames: Iterable[Frame], score: Score[Any], row: Row, *, num_frames: int, hold: int, view: View | None = None
-) -> Iterator[Frame]:
+def annotate(frames: Iterable[Frame], score: Score[Any], row: Row, *, num_frames: int, hold: int) -> Iterator[Frame]:
     """Draw what a score says beside each frame of its video.
 
     Args:
@@ -86,7 +84,6 @@ def annotate(
         row: the puzzle.
         num_frames: how many frames there are; the last one shows the verdict.
         hold: how often the last one is repeated.
-        view: where the row's clip lies in the video's pictures; without one it fills them.
 
     Returns:
         num_frames + hold frames of one size with even sides, at most 1280 wide.
@@ -94,7 +91,7 @@ def annotate(
     page = picture = None
     for number, frame in enumerate(frames):
         if page is None:
-            page = _Page(frame, score, row, num_frames, view)
+            page = _Page(frame, score, row, num_frames)
         picture = page.draw(number, frame)
         yield picture
     if picture is not None:
@@ -133,7 +130,7 @@ class _Panel:
 class _Page:
     """One explained video: two panels side by side, a time line, and three lines of text."""
 
-    def __init__(self, frame: Frame, score: Score[Any], row: Row, num_frames: int, view: View | None) -> None:
+    def __init__(self, frame: Frame, score: Score[Any], row: Row, num_frames: int) -> None:
         self._score, self._id, self._num_frames = score, _printable(row["id"]), num_frames
         self._board = Board(row)
         self._states = replay(self._board.task, self._board.start, score.actions).states
@@ -146,7 +143,7 @@ class _Page:
         tall = max(high for _, high in sizes)
         self._floor = _HEAD + tall + _GAP
         self._height = _even(self._floor + _TRACK + _BAND)
-        seen = view or (height / clip.height, width / clip.width, 0.0, 0.0)
+        seen = score.view or (height / clip.height, width / clip.width, 0.0, 0.0)
         self._video = _panel(spare, tall, sizes[0], (width, height), seen)
         self._read = _panel(2 * spare + sizes[0][0], tall, sizes[1], (clip.width, clip.height), (1.0, 1.0, 0.0, 0.0))
         self._small, self._font, self._large = (ImageFont.load_default(size) for size in (13, 15, 18))

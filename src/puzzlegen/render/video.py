@@ -151,7 +151,7 @@ def rgb_to_planes(frame: NDArray[np.uint8]) -> Planes:
 
 
 def rgb_to_pictures(frames: Iterable[NDArray[np.uint8]]) -> Iterator[Planes]:
-    """RGB frames [H, W, 3] of one size, sides even, in the clips' color space; one converter for all, half of the cost."""
+    """RGB frames [H, W, 3] of one size, sides even, in the clips' color space, by one converter."""
     converter = av.video.reformatter.VideoReformatter()
     for frame in frames:
         picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")

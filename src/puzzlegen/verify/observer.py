@@ -52,8 +52,8 @@ class Evidence(NamedTuple):
     """[T, N]: cells that look like their stack, block by block, and do not just hold its color."""
     likeness: float
     """Correlation of the first picture with the puzzle, 1 where it is as drawn."""
-    misfit: float
-    """Mean over frames of the median cell's misfit, in levels."""
+    view: View
+    """Of the first picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ class Observer:
         self._size = first.y.shape
         if not self._find(first):
             return None
-        features = self._look(first)
+        features, view = self._look(first), self.view
         seen, everything = features.copy(), np.arange(len(features))
         percept = classify(features, everything, self.atlas, self._known())
         if self._cover(features, percept):
@@ -124,8 +124,7 @@ class Observer:
                 current[moved], flipped[moved], misfit[moved], _ = percept
             found.append((current.copy(), flipped.copy(), self._hidden(), misfit.copy()))
         labels, sides, hidden, misfits = map(np.stack, zip(*found, strict=True))
-        typical = float(np.median(misfits, axis=1).mean())
-        return Evidence(labels, sides, hidden, misfits <= TOLERANCE, self.likeness, typical)
+        return Evidence(labels, sides, hidden, misfits <= TOLERANCE, self.likeness, view)
 
     def _look(self, picture: Planes) -> Features:
         """Block means in the drawn colors; worked out only for the cells that have changed since the last look."""

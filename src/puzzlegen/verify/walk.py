@@ -175,7 +175,7 @@ class Walk:
     # --- moves
 
     def _arrival(self, seen: Labels, off: NDArray[np.bool_]) -> Move | None:
-        """The legal action, or row of a few, whose result the frame shows; that which leaves fewest cells unexplained."""
+        """The legal action, or row of a few, whose result the frame shows; that which leaves least unexplained."""
         best: tuple[int, Move] | None = None
         touching = self._touching(off)
         for option in touching:

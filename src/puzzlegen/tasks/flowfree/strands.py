@@ -50,7 +50,7 @@ def drawn(state: FlowState) -> int:
 
 @functools.lru_cache(maxsize=256)
 def colors_on(state: FlowState) -> dict[Cell, int]:
-    """The color of every endpoint and every covered cell. Kept, as each action of a state asks for it: not to be changed."""
+    """The color of every endpoint and every covered cell; kept, so not to be changed."""
     found = {}
     for color, (ends, strands) in enumerate(zip(state.ends, state.strands, strict=True)):
         for (row, col), strand in zip(ends, strands, strict=True):
