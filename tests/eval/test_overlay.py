@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -77,9 +78,9 @@ def test_red_surrounds_the_cell_in_both_panels(size: tuple[int, int], inset: tup
     cell = replay(row.task, row.start, row["actions"]).states[2].agent
     frames = gray_with_marker(row, cell, size, inset)
     view = (inset[2] / row.clip.height, inset[3] / row.clip.width, float(inset[0]), float(inset[1]))
-    shown = {"view": view} if inset != (0, 0, *size) else {}
-    plain = drawn(row, frames, score_of(row, 2, ()), **shown)
-    marked = drawn(row, frames, score_of(row, 2, (Violation("JUMP", 1, cell),)), **shown)
+    found = view if inset != (0, 0, *size) else None  # where it was not found, it fills the picture
+    plain = drawn(row, frames, replace(score_of(row, 2, ()), view=found))
+    marked = drawn(row, frames, replace(score_of(row, 2, (Violation("JUMP", 1, cell),)), view=found))
     assert plain.shape == marked.shape
     height, width = plain.shape[1:3]
     assert width <= MOST_WIDTH and width % 2 == height % 2 == 0
