@@ -19,6 +19,7 @@ from puzzlegen.verify.atlas import UNCLEAR, Atlas, Labels, atlas
 from puzzlegen.verify.judge import judge
 from puzzlegen.verify.observer import Evidence
 from puzzlegen.verify.pace import Pace
+from puzzlegen.verify.view import AS_DRAWN
 from samples import painter, variant
 
 CLIP = ClipFormat(width=128, height=128, num_frames=25)
@@ -104,7 +105,7 @@ class Stage:
             "hidden": np.zeros(labels.shape, dtype=bool),
             "sharp": labels != UNCLEAR,
             "likeness": 1.0,
-            "misfit": 0.0,
+            "view": AS_DRAWN,
             **marked,
         }
         evidence = Evidence(**{name: fields[name] for name in Evidence._fields})

@@ -233,10 +233,10 @@ class Walk:
             if marks < held:
                 return best  # what should be on its way is nowhere
             wrong &= ~late
-        if self._masked[option.cells].any() or (wrong & (shown != UNCLEAR)).any():
+        if self._masked[option.cells].any() or (wrong & (shown != UNCLEAR)).any() or wrong.sum() > 1:
             return best
-        if wrong.sum() > 1 or not ((shown > 0) & (shown != self.labels[option.cells])).any():
-            return best
+        if (option.after > 0).any() and not ((shown > 0) & (shown != self.labels[option.cells])).any():
+            return best  # something should have come, and nothing has
         outside = off.copy()
         outside[option.cells] = False
         if (outside & (seen != UNCLEAR)).sum() > 1:  # too much else is wrong: no move is read from such a frame
