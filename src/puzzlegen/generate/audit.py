@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from puzzlegen.errors import CorruptData, PuzzlegenError, Rejected
 from puzzlegen.generate import census
 from puzzlegen.generate.engines import Engine
 from puzzlegen.generate.run import Progress
-from puzzlegen.generate.sample import Stream, attempt_at, draw_prompt
+from puzzlegen.generate.sample import Stream, attempt_at, draw_look, draw_prompt
 from puzzlegen.render import video
 from puzzlegen.render.motion import pace
 from puzzlegen.replay import replay
@@ -38,6 +38,8 @@ class _Job:
     split: str
     group: int
     rows: int
+    looks: Mapping[tuple[str, str], tuple[str, ...]]
+    """What looks the manifest asks for, by recipe and level."""
 
 
 def audit(folder: Path, engine: Engine, progress: Progress) -> list[str]:
@@ -58,10 +60,11 @@ def audit(folder: Path, engine: Engine, progress: Progress) -> list[str]:
     problems = [f"{name}: the manifest names it {count} times" for name, count in names.items() if count > 1]
     found = {f"data/{path.name}" for path in (folder / "data").glob("*.parquet")}
     problems += [f"{name}: the manifest does not name it" for name in sorted(found - set(names))]
+    looks = {(one["recipe"], one["level"]): tuple(one["looks"]) for one in manifest["request"]["streams"]}
     jobs: list[_Job] = []
     for entry in manifest["shards"]:
         try:
-            jobs += _jobs(folder, entry, problems)
+            jobs += _jobs(folder, entry, looks, problems)
         except _UNREADABLE as error:
             problems.append(f"{entry['path']}: cannot be read: {_first_line(error)}")
     clips = sum(job.rows for job in jobs)
@@ -75,7 +78,9 @@ def audit(folder: Path, engine: Engine, progress: Progress) -> list[str]:
     return sorted(problems)
 
 
-def _jobs(folder: Path, entry: dict[str, Any], problems: list[str]) -> Iterator[_Job]:
+def _jobs(
+    folder: Path, entry: dict[str, Any], looks: Mapping[tuple[str, str], tuple[str, ...]], problems: list[str]
+) -> Iterator[_Job]:
     """Check a shard as a file; one job for each of its row groups."""
     path = folder / entry["path"]
     if manifests.sha256_of(path) != entry["sha256"]:
@@ -87,7 +92,7 @@ def _jobs(folder: Path, entry: dict[str, Any], problems: list[str]) -> Iterator[
     if footer.num_rows != entry["rows"]:
         problems.append(f"{entry['path']}: has {footer.num_rows} rows, the manifest says {entry['rows']}")
     for group in range(footer.num_row_groups):
-        yield _Job(path, entry["split"], group, footer.row_group(group).num_rows)
+        yield _Job(path, entry["split"], group, footer.row_group(group).num_rows, looks)
 
 
 def _across_rows(manifest: dict[str, Any], shards: list[Path]) -> list[str]:
@@ -124,7 +129,7 @@ def _check_group(job: _Job) -> tuple[_Job, list[str]]:
         clip = f"clip {columns['id']}: "
         try:
             _require(columns["split"] == job.split, Row(columns), f"is of split {columns['split']!r}")
-            check_row(Row(columns))
+            check_row(Row(columns), job.looks.get((columns["task"], columns["level"]), ()))
         except PuzzlegenError as error:
             problems.append(f"{name}: {clip}{_first_line(error).removeprefix(clip)}")
         except Exception as error:  # a damaged row may break anything; that is a fault of the row
@@ -136,8 +141,12 @@ def _first_line(error: Exception) -> str:
     return next(iter(str(error).splitlines()), "")
 
 
-def check_row(row: Row) -> None:
+def check_row(row: Row, looks: tuple[str, ...] = ()) -> None:
     """Draw the row's puzzle again from its key, compare all that it claims, and judge its clip.
+
+    Args:
+        row: of a shard.
+        looks: those that its look was drawn from; all if empty.
 
     Raises:
         PuzzlegenError: naming clip and fault.
@@ -151,11 +160,12 @@ def check_row(row: Row) -> None:
     _require(row["id"] == origin.id, row, f"its task, level, seed and index make the id {origin.id}")
     trajectory = replay(task, row.start, row["actions"])
     _require(task.is_solved(trajectory.states[-1]), row, "the actions do not solve the puzzle")
-    stream = Stream(recipe=row["task"], level=row["level"], seed=row["seed"], clip=row.clip)
+    stream = Stream(recipe=row["task"], level=row["level"], seed=row["seed"], clip=row.clip, looks=looks)
     try:
         drawn = attempt_at(recipe, stream, origin)
     except Rejected as rejected:
         raise CorruptData(f"clip {row['id']}: its key draws a puzzle that is rejected ({rejected.reason})") from None
+    look = draw_look(recipe, origin, looks)
     keyframes = [0, *pace(len(row["actions"]), row.clip).action_frames]
     claims = {
         "puzzle": canonical.dumps(drawn.start),
@@ -171,13 +181,14 @@ def check_row(row: Row) -> None:
         "digest": drawn.digest,
         "structure_digest": drawn.structure,
         "split": drawn.split,
-        "look_name": row.look.name,
-        "prompt": draw_prompt(recipe, drawn, row.look),
+        "look_name": look.name,
+        "look": canonical.dumps(look),
+        "prompt": draw_prompt(recipe, drawn, look),
     }
     for column, value in claims.items():
         _require(row[column] == value, row, f"{column} is not what its key makes")
     first, final = require_gold(
-        Verifier(task, row.start, row.look, row.clip, row["num_actions"]), row.video, row["actions"], row["id"]
+        Verifier(task, row.start, look, row.clip, row["num_actions"]), row.video, row["actions"], row["id"]
     )
     for column, canvas in (("first_frame", first), ("final_frame", final)):
         picture = np.asarray(Image.open(io.BytesIO(row[column]["bytes"])))

@@ -165,7 +165,7 @@ def render(
 ) -> dict[str, Any]:
     """The row of one puzzle, its clip verified. Raises CorruptData if the clip does not score 1.0."""
     task, start, solution, origin = recipe.task, instance.start, instance.solution, instance.origin
-    look = recipe.draw_look(_clip_rng("look", origin), stream.looks)
+    look = draw_look(recipe, origin, stream.looks)
     shot = film(task, start, solution.actions, look, stream.clip, origin.id, stage)
     stage("write")
     keyframes = [0, *shot.timeline.action_frames]
@@ -200,6 +200,11 @@ def render(
         "index": origin.index,
         "attempt": origin.attempt,
     }
+
+
+def draw_look(recipe: Recipe, origin: Origin, names: tuple[str, ...] = ()) -> Look:
+    """The look of a puzzle, one of the named ones; of all if there are none."""
+    return recipe.draw_look(_clip_rng("look", origin), names)
 
 
 def draw_prompt(recipe: Recipe, instance: Instance[Any], look: Look) -> str:
