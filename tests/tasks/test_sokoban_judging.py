@@ -84,6 +84,11 @@ def test_a_box_that_hides_on_a_goal_is_counted() -> None:
     assert TASK.blame(parse(ROOM), picture(moved)) == "ILLEGAL_PUSH"
 
 
+def test_a_box_that_is_being_pushed_is_counted() -> None:
+    assert TASK.blame(parse(ROOM), picture(ROOM.replace("# $@$ #", "# $$@?#"))) == "BOX_COUNT"
+    assert TASK.blame(parse(ROOM), picture(ROOM.replace("# $@$ #", "# $?@?#"))) != "BOX_COUNT"
+
+
 def forged(state: SokobanState) -> dict[str, list[str]]:
     """The forgeries as XSB without goals."""
     signs = {(): " ", BOX: "$", STORED: "*", PLAYER: "@"}

@@ -184,6 +184,19 @@ def test_cells_of_a_move_may_be_unclear_on_the_way(task: str, choices: list[int]
     assert one.boards(score.actions) == one.boards(actions)
 
 
+@pytest.mark.parametrize("ends_clear", [True, False])
+def test_a_cell_may_become_clear_long_after_the_others_have_arrived(ends_clear: bool) -> None:
+    one = stage("sokoban")
+    last = one.labels(one.states[-1])
+    (target,) = np.flatnonzero((last > 0) & (one.labels(one.states[-2]) == 0))
+    coming = [changed(last, **{f"c{target}": UNCLEAR})] * 7
+    frames = [*one.held(one.states[:-1], 8), *coming, *([last] * 4 if ends_clear else [])]
+    score = one.judged(frames, Pace(reach=1, patience=2, slowest=16))
+    assert score.solved == ends_clear
+    if not ends_clear:
+        assert code_of(score) == "END_STATE"
+
+
 def test_what_is_covered_from_the_start_on_is_left_out_of_account() -> None:
     one = stage("maze")
     cell = one.cell(1, 2)

@@ -24,7 +24,7 @@ from puzzlegen.types import Score
 from puzzlegen.verify.verifier import Verifier
 
 GOLD = "gold"
-_DROPS = {"drop", "fps_8"}
+_DROPS = {"drop", "fps_8", "finish_early"}
 _ROUNDING = 1e-9
 
 

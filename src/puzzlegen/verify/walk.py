@@ -314,6 +314,7 @@ class Walk:
             limit[unclear] *= _UNCLEAR_PATIENCE
         if unclear.any():
             limit[unclear & self._beside_movers()] += 3 * self.pace.slowest
+            limit[unclear & self._settled.any(axis=1)] += self.pace.slowest  # the rest has arrived before it
         self._stray = np.where(stray, self._stray + 1, 0)
         self._ghost = np.where(stray, self._ghost & stray | (contrary & sharp & (seen > 0) & (self.labels == 0)), False)
         elsewhere = stray.copy()

@@ -19,7 +19,8 @@ from puzzlegen.types import Glyph
 def blame(state: SokobanState, board: Sequence[Glyph | None]) -> str:
     """The fault of a board that no action from `state` leads to; the first that fits.
 
-    BOX_COUNT: more boxes than there are, or fewer by more than the unclear floor cells could hide.
+    BOX_COUNT: more boxes than there are, or fewer by more than the unclear floor cells could hide; a box that the
+    player may have pushed into an unclear cell counts as one.
     MULTI_AGENT: two players or more.
     ILLEGAL_PUSH: a box has left a cell that is clear, or has come into one.
     WALL_HIT: the player alone has moved past a wall or a box: two cells straight on with one between, or
@@ -35,7 +36,7 @@ def blame(state: SokobanState, board: Sequence[Glyph | None]) -> str:
         elif PLAYER in stack:
             players.append(cell)
     missing = len(state.boxes) - len(boxes)
-    if not 0 <= missing <= len(unclear):
+    if not _is_being_pushed(state, boxes, unclear) <= missing <= len(unclear):
         return "BOX_COUNT"
     if len(players) > 1:
         return "MULTI_AGENT"
@@ -43,6 +44,12 @@ def blame(state: SokobanState, board: Sequence[Glyph | None]) -> str:
     if boxes - before or before - boxes - unclear:
         return "ILLEGAL_PUSH"
     return "WALL_HIT" if players and is_squeeze(state, players[0]) else "JUMP"
+
+
+def _is_being_pushed(state: SokobanState, boxes: set[Cell], unclear: set[Cell]) -> bool:
+    """Whether a box beside the player has left its cell, and the cell behind it may hold it."""
+    beside = [(move(state.player, name), name) for name in DIRECTIONS]
+    return any(cell in state.boxes and cell not in boxes and move(cell, name) in unclear for cell, name in beside)
 
 
 def is_squeeze(state: SokobanState, target: Cell) -> bool:

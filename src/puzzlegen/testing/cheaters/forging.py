@@ -5,6 +5,7 @@ Each function is a kind: its name and the first line of its docstring are those 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -77,7 +78,10 @@ def forgery_walked_on(film: Film, rng: np.random.Generator) -> Iterator[Take]:
             actions = film.task.solve(forged.state).actions
         except (Unsolvable, SearchLimit):
             return None
-        return _take(film, forged, scene, film.legal(forged.state, actions), legal)
+        after = film.legal(forged.state, actions)
+        if film.timeline.frames_per_action < LEAST_TEMPO:  # else it may be gone in one frame, like a flicker
+            after = [film.scene(forged.tokens, frames=LEAST_FRAMES), *after]
+        return _take(film, forged, scene, after, legal)
 
     yield from _one_of_each_code(film, rng, walk_on)
 
@@ -149,10 +153,12 @@ def _glide(film: Film, forged: _Forged) -> tuple[Scene | None, list[Any]]:
     if tempo < LEAST_TEMPO and (forged.is_near or _is_reached(film, before, forged.state, in_time)):
         return None, []
     boards = on_the_way(tokens, forged.tokens, film.shape)
-    most = 1 if forged.is_near else LEAST_JUMP - 1
+    most = math.ceil(FASTEST / tempo) if forged.is_near else LEAST_JUMP - 1
     legal = legal_part(film, before, boards, most)
     if len(legal) > len(boards):
         return None, []
+    if most > 1:  # a state between two may be read on the way
+        legal += [film.task.step(state, action) for state in legal for action in film.task.actions(state)]
     return film.scene(forged.tokens, reach=FAR, frames=tempo * length), legal
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from puzzlegen.grid import Cell, neighbors
 from puzzlegen.render.colors import COLORS
 from puzzlegen.replay import stacks_of
-from puzzlegen.testing.cheaters.film import CUT, FAR, LEAST_FRAMES, Film, Scene, Take
+from puzzlegen.testing.cheaters.film import CUT, FAR, LEAST_FRAMES, UNSOLVED_CAP, Film, Scene, Take
 from puzzlegen.testing.cheaters.legality import (
     LEAST_JUMP,
     glide_length,
@@ -83,8 +83,9 @@ def one_removed(film: Film, rng: np.random.Generator) -> Iterator[Take]:
     gone = tokens[int(rng.integers(len(tokens)))]
     scenes = [scene._replace(tokens=_dropped(scene.tokens, gone)) for scene in film.scenes[step:]]
     if not _shows_solved(film, scenes[-1].tokens):
+        ceiling = film.progress(step) if gone.key is not None else UNSOLVED_CAP  # as if not drawn yet, all else legal
         frames = film.shoot([*film.scenes[:step], *scenes])
-        yield Take(("JUMP", "BRANCH", *(code for code in _GONE if code != "JUMP")), film.progress(step), frames)
+        yield Take(("JUMP", "BRANCH", *(code for code in _GONE if code != "JUMP")), ceiling, frames)
 
 
 def one_too_early(film: Film, rng: np.random.Generator) -> Iterator[Take]:
@@ -174,7 +175,8 @@ def thick_brush(film: Film, rng: np.random.Generator) -> Iterator[Take]:
             for direction, cell in neighbors(token.at, film.shape)
         ]
         scenes.append(scene._replace(tokens=(*copies, *scene.tokens)))
-    yield Take(_PAINT, 0.0, film.shoot(scenes))
+    grows = not any(token.key is not None for token in film.scenes[0].tokens)  # into its own cell first
+    yield Take(_PAINT, film.progress(1) if grows else 0.0, film.shoot(scenes))
 
 
 def hidden(film: Film, rng: np.random.Generator) -> Iterator[Take]:
