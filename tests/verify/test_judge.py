@@ -212,6 +212,19 @@ def test_leaving_the_goal_costs_half_and_coming_back_makes_it_good() -> None:
     assert one.judged(solution(one) + one.held([back, one.states[-1]], HOLD)).value == 1
 
 
+def test_a_box_too_many_may_come_to_light_after_the_fault() -> None:
+    """While one of them is not seen yet, the picture is also that of a player and a box that trade places."""
+    one = stage("sokoban")
+    pushed = one.labels(one.states[3])
+    doubled = changed(pushed, **{f"c{one.cell(1, 3)}": pushed[one.cell(1, 5)]})
+    traded = changed(doubled, **{f"c{one.cell(1, 5)}": 0})
+    clip = [*one.held(one.states[:3], HOLD), *[traded] * 3]
+    score = one.judged([*clip, *[doubled] * 9])
+    assert (code_of(score), score.value) == ("BOX_COUNT", 0.0)
+    assert code_of(one.judged([*clip, *[traded] * 9])) == "ILLEGAL_PUSH"
+    assert code_of(one.judged([*clip, *[traded] * 30, *[doubled] * 9])) == "ILLEGAL_PUSH"
+
+
 def test_states_are_sighted_after_a_violation_too() -> None:
     one = stage("maze")
     far = one.held([one.states[5], one.states[6]], 8)

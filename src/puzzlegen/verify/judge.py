@@ -9,7 +9,7 @@ from puzzlegen.errors import SearchLimit
 from puzzlegen.grid import Cell
 from puzzlegen.task import Task
 from puzzlegen.types import Glyph, Score, Sighting, Violation
-from puzzlegen.verify.atlas import GOAL, LAYOUT, UNCLEAR, Atlas
+from puzzlegen.verify.atlas import GOAL, LAYOUT, UNCLEAR, Atlas, Labels
 from puzzlegen.verify.moves import Fault
 from puzzlegen.verify.observer import Evidence
 from puzzlegen.verify.pace import Pace
@@ -62,10 +62,13 @@ def _is_interlaced(evidence: Evidence) -> bool:
 def _watch(walk: Walk, evidence: Evidence) -> Violation | None:
     """Walk through all frames; what ends the walk first is what is wrong."""
     violation = None
-    out_of_view = 0
+    out_of_view = surplus = ended = 0
     for frame, (seen, sides, hidden, sharp) in enumerate(zip(*evidence[:4], strict=True)):
         if violation is not None:
             walk.look_on(frame, seen)
+            surplus = surplus + 1 if (seen > 0).sum() > (walk.labels > 0).sum() else 0
+            if surplus == walk.pace.patience and frame < ended + surplus + walk.pace.slowest:
+                violation = _recounted(walk, seen, violation)
             continue
         out_of_view = out_of_view + 1 if hidden.any() else 0
         if out_of_view >= walk.pace.patience:
@@ -76,7 +79,15 @@ def _watch(walk: Walk, evidence: Evidence) -> Violation | None:
             code = "UNPARSED" if _flickers(walk, frame + 1) else _code(walk, fault)
             violation = Violation(code, fault.frame, _cell(walk, int(fault.cells[0])))
             walk.forget_since(fault.frame)
+            ended = frame
     return violation
+
+
+def _recounted(walk: Walk, seen: Labels, violation: Violation) -> Violation:
+    """The violation, named anew where more marks come to light right after it: while one stood before another, the
+    picture was also that of a lesser fault."""
+    code = walk.task.blame(walk.state, walk.atlas.board(seen))
+    return violation._replace(code=code) if code in WORTHLESS and violation.code not in WORTHLESS else violation
 
 
 def _flickers(walk: Walk, num_frames: int) -> bool:
