@@ -17,6 +17,7 @@ from puzzlegen.errors import PuzzlegenError
 from puzzlegen.render.formats import FORMATS
 from puzzlegen.render.motion import pace
 from puzzlegen.render.video import canvas_to_rgb
+from puzzlegen.testing import codecs
 from puzzlegen.testing.codecs import CODECS, encode_rgb
 from puzzlegen.testing.movers import erased
 from puzzlegen.testing.perturbations import _SCENE_TO_FILE, PERTURBATIONS, composed, families, mixed
@@ -203,6 +204,24 @@ def test_codecs_keep_a_flat_color(name: str) -> None:
 def test_codecs_take_odd_sides_and_a_single_frame(name: str) -> None:
     odd = sample().frames[:1, :129, :131]
     assert PERTURBATIONS[name].apply(odd, 32, np.random.default_rng(0)).shape == odd.shape
+
+
+@pytest.mark.parametrize("name", CODECS)
+def test_codecs_take_pictures_smaller_than_their_blocks(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """x265 writes past its buffers there and tears down the process, so the picture must be padded before."""
+    encoded: list[tuple[int, ...]] = []
+
+    def spy(frames: NDArray[np.uint8], *options: Any) -> bytes:
+        encoded.append(frames.shape)
+        return encode_rgb(frames, *options)
+
+    monkeypatch.setattr(codecs, "encode_rgb", spy)
+    small = np.full((3, 39, 40, 3), 90, np.uint8)
+    assert PERTURBATIONS[name].apply(small, 10, np.random.default_rng(0)).shape == small.shape
+    ((_, height, width, _),) = encoded
+    assert min(height, width) >= CODECS[name].least_side
+    assert height % 2 == width % 2 == 0
+    assert CODECS["h265"].least_side >= 64
 
 
 def test_a_missing_encoder_is_named() -> None:

@@ -28,6 +28,7 @@ class Codec(NamedTuple):
         limit: crf that scorers have to tolerate.
         worst: the largest crf that the encoder takes.
         options: other options of the encoder.
+        least_side: pixels that a side of the picture must have.
     """
 
     encoder: str
@@ -36,6 +37,7 @@ class Codec(NamedTuple):
     limit: int
     worst: int
     options: dict[str, str]
+    least_side: int = 2
 
     def crf(self, strength: float) -> int:
         """From `clean` at 0 through `limit` at 1, never beyond `worst`."""
@@ -52,6 +54,7 @@ CODECS = {
         38,
         51,
         {"preset": "medium", "x265-params": "pools=none:frame-threads=1:bframes=0:log-level=none"},
+        least_side=64,  # x265 writes past its buffers where a picture is smaller than one of its blocks
     ),
     "vp9": Codec("libvpx-vp9", "webm", 20, 56, 63, {"b": "0", "deadline": "realtime", "cpu-used": "8", "threads": "1"}),
 }
@@ -60,18 +63,20 @@ CODECS = {
 def recode(frames: Frames, cell_px: float, rng: Rng, strength: float = 1.0, *, codec: str = "h264") -> Frames:
     """Encode as 4:2:0 limited-range BT.709 at the codec's limit of loss and decode again.
 
-    Odd sides are padded for the encoder and cut off again.
+    Sides that are odd or too small for the encoder are padded and cut off again.
 
     Raises:
         PuzzlegenError: the installed PyAV lacks the encoder.
     """
     height, width = frames.shape[1:3]
-    even = np.pad(frames, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-    return decode_rgb(encode_rgb(even, CODECS[codec], strength))[:, :height, :width]
+    least = CODECS[codec].least_side
+    below, right = (max(side % 2, least - side) for side in (height, width))
+    padded = np.pad(frames, ((0, 0), (0, below), (0, right), (0, 0)), mode="edge")
+    return decode_rgb(encode_rgb(padded, CODECS[codec], strength))[:, :height, :width]
 
 
 def encode_rgb(frames: Frames, codec: Codec, strength: float = 1.0) -> bytes:
-    """A whole video file of RGB frames [T, H, W, 3] with even sides.
+    """A whole video file of RGB frames [T, H, W, 3] with even sides that the encoder can take.
 
     Raises:
         PuzzlegenError: the installed PyAV lacks the encoder.

@@ -126,8 +126,6 @@ class Walk:
         self._settled = before  # a thing that has just moved may still reach over the side that it came through
         self._lost = 0
         self._miscounted = 0
-        self._puzzled = 0
-        """Frames since the last state that no single action explains."""
         self._barren: tuple[Labels, NDArray[np.bool_]] | None = None
         """A frame from which no move could be read."""
 
@@ -184,9 +182,6 @@ class Walk:
             return best[1]
         if best is None and any(self._explains(option, seen, off) for option in touching):
             return None  # all that differs is on its way
-        self._puzzled += 1
-        if self.pace.reach == 1 and self._puzzled == 1 and best is None:
-            return None  # costly, and the next frame mostly shows the state itself
         if self._barren is not None and all(map(np.array_equal, self._barren, (seen, off))):
             return None
         for rows in self._rows(seen, off):
