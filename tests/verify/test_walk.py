@@ -184,6 +184,21 @@ def test_cells_of_a_move_may_be_unclear_on_the_way(task: str, choices: list[int]
     assert one.boards(score.actions) == one.boards(actions)
 
 
+@pytest.mark.parametrize(("task", "skip"), [("maze", 1), ("maze", 2), ("sokoban", 2)])
+def test_a_mover_may_only_be_seen_between_cells(task: str, skip: int) -> None:
+    """As in a clip that shows every second frame of a glide, or fewer."""
+    one = stage(task)
+    shown = [one.labels(state) for state in one.states]
+    between = [np.where(before == after, before, UNCLEAR).astype(np.int16) for before, after in pairs(shown)]
+    clip = [shown[0], *between[::skip], *[shown[-1]] * 3]
+    score = one.judged(clip, Pace(reach=skip, patience=2, slowest=4))
+    assert score.solved
+    assert score.actions == one.solution
+    jumped = one.judged([shown[0], between[0], *between[4::skip], *[shown[-1]] * 3], Pace(skip, patience=2, slowest=4))
+    assert not jumped.solved
+    assert len(jumped.actions) <= 2
+
+
 @pytest.mark.parametrize("ends_clear", [True, False])
 def test_a_cell_may_become_clear_long_after_the_others_have_arrived(ends_clear: bool) -> None:
     one = stage("sokoban")

@@ -50,6 +50,14 @@ def fits(option: Move, seen: Labels) -> NDArray[np.bool_]:
     return np.asarray((shown == option.before) | (shown == option.after) | (shown == UNCLEAR))
 
 
+def is_between(row: Move, seen: Labels) -> bool:
+    """Whether what a row of actions carries is seen between the cells of its last one, none of which is clear, and all
+    else that the row changes is."""
+    shown = seen[row.cells]
+    rest = ~row.ending
+    return bool(rest.any() and (shown[rest] == row.after[rest]).all() and (shown[row.ending] == UNCLEAR).all())
+
+
 def is_miscounted(coming: Move, seen: Labels, sharp: NDArray[np.bool_]) -> bool:
     """Whether the cells of the action on its way clearly show more marks, or fewer, than before it and after it."""
     shown = int(((seen[coming.cells] > 0) & sharp[coming.cells]).sum())

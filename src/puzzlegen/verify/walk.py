@@ -17,7 +17,7 @@ from puzzlegen.replay import board
 from puzzlegen.task import Task
 from puzzlegen.types import Sighting
 from puzzlegen.verify.atlas import GOAL, LAYOUT, UNCLEAR, Atlas, Labels
-from puzzlegen.verify.moves import Fault, Move, facing, fits, is_miscounted
+from puzzlegen.verify.moves import Fault, Move, facing, fits, is_between, is_miscounted
 from puzzlegen.verify.pace import Pace
 
 _UNEXPLAINED = 8
@@ -213,14 +213,15 @@ class Walk:
         """
         shown = seen[option.cells]
         wrong = shown != option.after
-        done = option
+        done, between = option, False
         if halfway:
             assert option.done is not None
             done = option.done
             labels = self.labels.copy()
             labels[done.cells] = done.after
             early, last = labels[option.cells], option.ending
-            late = last & (shown == early)
+            between = is_between(option, seen)
+            late = last & ((shown == early) | between)
             if not (late & wrong).any():
                 return best  # nothing is on its way
             marks = int(((shown[last] != 0) & (shown[last] != LAYOUT) & (shown[last] != GOAL)).sum())
@@ -230,7 +231,7 @@ class Walk:
             wrong &= ~late
         if self._masked[option.cells].any() or (wrong & (shown != UNCLEAR)).any() or wrong.sum() > 1:
             return best
-        if (option.after > 0).any() and not ((shown > 0) & (shown != self.labels[option.cells])).any():
+        if (option.after > 0).any() and not between and not ((shown > 0) & (shown != self.labels[option.cells])).any():
             return best  # something should have come, and nothing has
         outside = off.copy()
         outside[option.cells] = False
