@@ -34,12 +34,16 @@ _STRANGE = 40.0
 """Levels by which a block must differ from all that it could show to be covered by something."""
 _RECOLORED, _RECOLORED_SHARE = 14.0, 0.22
 """Levels by which the color of a goal may be off where it covers most of a block, and that as a share of its own."""
+_UNEVEN = 0.2
+"""Share of the shift of a goal's color by which its blocks may differ from it."""
 _MOST_GONE = 0.5
 """Share of a goal that may be covered."""
 _DECISIVE = 2.0
 """Times nearer (squared) than to the nearest legal stack a cell must be to a decoy to count as changed."""
 _PRESENT, _ABSENT = 0.5, 0.45
 """Share of a stack's color that a cell holds when the stack is there, and when it is gone."""
+_ON_MARK = 0.08
+"""How much less that may be on a goal: of a mark that has shrunk there, the goal around it takes away some."""
 _MOST_MASS = 2.8
 _LEAST_COLOR = 9.0
 """Levels by which a stack must change the mean of its cell to be told by it."""
@@ -96,7 +100,11 @@ def classify(
         labels[unclear] = _by_mass(filled, cells[unclear], atlas)
         rows = atlas.rows[cells[unclear], np.maximum(labels[unclear], 0)]
         off[unclear] = filled - atlas.features[np.where(labels[unclear] >= 0, rows, own[unclear])]
-    labels[_recolored(off, cells, atlas) & (labels == 0)] = GOAL
+    marked = np.flatnonzero((labels <= 0) & (labels >= UNCLEAR) & atlas.marked[cells])
+    if marked.size:
+        bare = features[marked] - atlas.features[atlas.rows[cells[marked], 0]]
+        recolored = _recolored(bare if known is None else bare * known[marked], cells[marked], atlas)
+        labels[marked[recolored]] = GOAL
     sides = np.einsum("msf,mf->ms", atlas.sides[cells], off) > _FLIPPED
     held = np.flatnonzero(labels != 0)
     if held.size:
@@ -108,14 +116,17 @@ def classify(
 
 
 def _recolored(off: Features, cells: NDArray[np.intp], atlas: Atlas) -> NDArray[np.bool_]:
-    """Cells [M] whose goal or endpoint has another color: the shift of its color by least squares over its blocks."""
+    """Cells [M] whose goal or endpoint has its shape but another color: the shift of its color by least squares over
+    its blocks is large, and explains them. What partly covers a goal has another shape."""
     cover = quarters(np.abs(atlas.top[cells])).reshape(-1, 3, _CHROMA).max(axis=1)
     strength = np.maximum(cover.max(axis=1), 1)
     cover /= strength[:, None]
     blocks = quarters(off).reshape(-1, 3, _CHROMA)
     shift = (blocks * cover[:, None]).sum(axis=2) / np.maximum((cover**2).sum(axis=1), 1e-6)[:, None]
     most = np.maximum(_RECOLORED, _RECOLORED_SHARE * strength)
-    return np.asarray(atlas.marked[cells] & (np.abs(shift).max(axis=1) > most))
+    rest = np.abs(blocks - shift[..., None] * cover[:, None]).max(axis=(1, 2))
+    shifted = np.abs(shift).max(axis=1)
+    return np.asarray((shifted > most) & (rest <= TOLERANCE + _UNEVEN * shifted))
 
 
 def strange(
@@ -179,7 +190,8 @@ def _by_mass(features: Features, cells: NDArray[np.intp], atlas: Atlas) -> Label
     beside = np.sqrt(((seen - share[..., None] * colors) ** 2).sum(axis=2))
     near = beside <= 8 + 0.35 * np.sqrt((seen**2).sum(axis=2))
     told = (length >= _LEAST_COLOR**2) & near
-    there = told & (share >= _PRESENT) & (share <= _MOST_MASS)
+    less = _ON_MARK * atlas.marked[cells, None]
+    there = told & (share >= _PRESENT - less) & (share <= _MOST_MASS)
     found = np.where(there, beside, np.inf)
     best = found.argmin(axis=1)
     each = np.arange(len(cells))
@@ -187,6 +199,6 @@ def _by_mass(features: Features, cells: NDArray[np.intp], atlas: Atlas) -> Label
         atlas.rows[cells] != atlas.rows[cells, best][:, None]
     )
     unique = there.any(axis=1) & ~(same & (length >= _LEAST_COLOR**2)).any(axis=1)
-    gone = (told & (share <= _ABSENT) & (share >= -_ABSENT)).any(axis=1) & ~there.any(axis=1)
+    gone = (told & (share <= _ABSENT - less) & (share >= -_ABSENT)).any(axis=1) & ~there.any(axis=1)
     labels = np.where(unique, best, np.where(gone, 0, UNCLEAR))
     return labels.astype(np.int16)

@@ -302,7 +302,7 @@ class Walk:
             certain = (sharp[coming.cells] & (shown > UNCLEAR)) | (
                 (shown == 0) & held & (coming.after > 0) & (not coming.carries)
             )
-            slack = np.where(shown < UNCLEAR, 2 * self.pace.slowest, self.pace.slowest // 2)
+            slack = np.where(shown == LAYOUT, 2 * self.pace.slowest, self.pace.slowest // 2)
             limit[coming.cells] += np.where(certain, 0, slack)
         unclear = stray & (seen == UNCLEAR)
         contrary = stray & ~unclear
@@ -310,7 +310,7 @@ class Walk:
             limit[unclear] *= _UNCLEAR_PATIENCE
         if unclear.any():
             limit[unclear & self._beside_movers()] += 3 * self.pace.slowest
-            limit[unclear & self._settled.any(axis=1)] += self.pace.slowest  # the rest has arrived before it
+        limit[stray & ~sharp & self._settled.any(axis=1)] += self.pace.slowest  # the rest has arrived before it
         self._stray = np.where(stray, self._stray + 1, 0)
         self._ghost = np.where(stray, self._ghost & stray | (contrary & sharp & (seen > 0) & (self.labels == 0)), False)
         elsewhere = stray.copy()
