@@ -32,7 +32,7 @@ _FLIPPED = 0.5
 """Share of the change from closed to open, or from open to closed, at which a side counts as changed."""
 _STRANGE = 40.0
 """Levels by which a block must differ from all that it could show to be covered by something."""
-_RECOLORED, _RECOLORED_SHARE = 14.0, 0.22
+_RECOLORED, _RECOLORED_SHARE = 17.0, 0.25
 """Levels by which the color of a goal may be off where it covers most of a block, and that as a share of its own."""
 _UNEVEN = 0.2
 """Share of the shift of a goal's color by which its blocks may differ from it."""
@@ -97,7 +97,9 @@ def classify(
         filled = features[unclear]
         if known is not None:
             filled = np.where(known[unclear], filled, atlas.features[own[unclear]])
-        labels[unclear] = _by_mass(filled, cells[unclear], atlas)
+        named = np.where(atlas.marked[cells[unclear]], _by_center(filled, cells[unclear], atlas), UNCLEAR)
+        named = np.where(named == UNCLEAR, _by_mass(filled, cells[unclear], atlas), named)
+        labels[unclear] = named
         rows = atlas.rows[cells[unclear], np.maximum(labels[unclear], 0)]
         off[unclear] = filled - atlas.features[np.where(labels[unclear] >= 0, rows, own[unclear])]
     marked = np.flatnonzero((labels <= 0) & (labels >= UNCLEAR) & atlas.marked[cells])
@@ -113,6 +115,27 @@ def classify(
             bare *= known[held]
         sides[held] = np.einsum("msf,mf->ms", atlas.beside[cells[held]], bare) > _FLIPPED
     return Percept(labels.astype(np.int16), sides, misfit, goal)
+
+
+def _by_center(features: Features, cells: NDArray[np.intp], atlas: Atlas) -> Labels:
+    """The one stack whose middle the cell shows, or UNCLEAR: a mark that has grown or shrunk on a goal changes the rest.
+
+    What lies beneath it shows at its edge, so its mass is no measure there.
+    """
+    rows = atlas.rows[cells]
+    off = np.abs(_middle(atlas.features)[rows] - _middle(features)[:, None]).max(axis=2)  # [M, K]
+    best = off.argmin(axis=1)
+    each = np.arange(len(cells))
+    others = np.where(rows == rows[each, best][:, None], np.inf, off).min(axis=1)
+    clear = (off[each, best] <= TOLERANCE) & (others > np.maximum(TOLERANCE, 2 * off[each, best])) & (best > 0)
+    return np.where(clear, best, UNCLEAR).astype(np.int16)
+
+
+def _middle(features: Features) -> NDArray[np.float32]:
+    """The quarter blocks of a cell's inner half [N, 12]."""
+    inner = slice(CHROMA // 4, CHROMA - CHROMA // 4)
+    blocks = quarters(features).reshape(len(features), -1, CHROMA, CHROMA)[:, :, inner, inner]
+    return np.asarray(blocks.reshape(len(features), -1))
 
 
 def _recolored(off: Features, cells: NDArray[np.intp], atlas: Atlas) -> NDArray[np.bool_]:

@@ -22,7 +22,7 @@ _NEAR = 18.0
 """Levels within which a color shares the correction of another."""
 _BIN = 12.0
 _EVEN = 6.0
-_MOST_OFF = 20.0
+_MOST_OFF = 26.0
 
 
 class Tone(NamedTuple):

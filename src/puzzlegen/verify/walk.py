@@ -112,8 +112,9 @@ class Walk:
             gone.fill(0)
 
     def rests(self, seen: Labels) -> bool:
-        """Whether a frame shows the state of the walk, and nothing else."""
-        return bool(((seen == self.labels) | self._masked).all())
+        """Whether a frame shows the state of the walk, and nothing else; a mark may reach into the cells around it."""
+        reached = (seen == UNCLEAR) & (self.labels == 0) & self._beside_movers()
+        return bool(((seen == self.labels) | self._masked | reached).all())
 
     # --- what the actions would change
 
