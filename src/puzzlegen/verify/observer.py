@@ -34,7 +34,7 @@ _STEPS, _GAIN = 5, 0.05
 _MOST_LEVELS = 40.0
 _LEAST_KNOWN = 0.5
 """Share of a cell that must be in the picture."""
-_MOST_COVERED = 0.12
+_MOST_COVERED = 0.15
 """Share of the board that something static may cover from the first picture on."""
 _BLURS = (0.0, 0.05, 0.09)
 
@@ -108,6 +108,9 @@ class Observer:
         seen, everything = features.copy(), np.arange(len(features))
         percept = classify(features, everything, self.atlas, self._known())
         if self._cover(features, percept):
+            self._fit_tone(first)  # without what covers the board
+            features = self._look(first)
+            self._cover(features, classify(features, everything, self.atlas))
             percept = classify(features, everything, self.atlas, self._known())
         current, flipped, misfit, _ = percept
         found = [(current.copy(), flipped.copy(), self._hidden(), misfit.copy())]
@@ -190,12 +193,20 @@ class Observer:
 
     def _fit(self, first: Planes, means: Mapping[float, Features]) -> None:
         """Fit the tone, then take the atlas whose blur is nearest."""
-        seen = observe(first, self._layout, self.view)
-        self._tone = fit_tone(seen, means[self._blur], self._layout.shape)
+        seen = self._fit_tone(first, means[self._blur])
+        assert self._tone is not None
         features, known = self._tone.undo(seen), self._known()
         use = np.ones_like(features, dtype=bool) if known is None else known
         self._blur = min(means, key=lambda blur: float(np.minimum(np.abs(features - means[blur]), 40)[use].sum()))
         self.atlas = self._reference.atlas(self._blur)
+
+    def _fit_tone(self, first: Planes, expected: Features | None = None) -> Features:
+        """Fit the tone to block means, those of the atlas if not given. Returns what was seen."""
+        seen = observe(first, self._layout, self.view)
+        if expected is None:
+            expected = self.atlas.expected(self._reference.start)
+        self._tone = fit_tone(seen, expected, self._layout.shape, self._known())
+        return seen
 
     def _cover(self, features: Features, percept: Percept) -> bool:
         """Leave blocks out of account that something static covers. False if there are none, or too many."""

@@ -24,6 +24,7 @@ from puzzlegen.verify.atlas import (
     luma_picture,
     mean_colors,
 )  # fmt: skip
+from puzzlegen.verify.moves import facing
 from puzzlegen.verify.tone import quarter_luma
 
 TOLERANCE = 26.0
@@ -32,6 +33,8 @@ _FLIPPED = 0.5
 """Share of the change from closed to open, or from open to closed, at which a side counts as changed."""
 _STRANGE = 40.0
 """Levels by which a block must differ from all that it could show to be covered by something."""
+_COVERED = 0.25
+"""Share of a cell's blocks that are covered by something that may reach over its edge."""
 _RECOLORED, _RECOLORED_SHARE = 17.0, 0.25
 """Levels by which the color of a goal may be off where it covers most of a block, and that as a share of its own."""
 _UNEVEN = 0.2
@@ -80,6 +83,10 @@ def classify(
     nearest = np.where(table != FOREIGN, squares, np.inf).argmin(axis=1)
     own = np.where(table >= 0, squares, np.inf).argmin(axis=1)
     each = np.arange(len(cells))
+    if known is not None:  # nothing is seen in a covered cell that its rest does not tell
+        bare = atlas.rows[cells, 0]
+        doubtful = ~known.all(axis=1) & (squares[each, own] * _DECISIVE >= squares[each, bare])
+        own = np.where(doubtful, bare, own)
     off = features - atlas.features[own]
     if known is not None:
         off *= known
@@ -118,7 +125,7 @@ def classify(
 
 
 def _by_center(features: Features, cells: NDArray[np.intp], atlas: Atlas) -> Labels:
-    """The one stack whose middle the cell shows, or UNCLEAR: a mark that has grown or shrunk on a goal changes the rest.
+    """The one stack whose middle the cell shows, or UNCLEAR: a mark that is too large or too small changes the rest.
 
     What lies beneath it shows at its edge, so its mass is no measure there.
     """
@@ -175,7 +182,10 @@ def strange(
     whole = cv2.dilate(whole.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     fine = whole.reshape(rows, LUMA, cols, LUMA).transpose(0, 2, 1, 3).reshape(len(labels), LUMA, LUMA)
     coarse = fine.reshape(-1, CHROMA, fold, CHROMA, fold).any(axis=(2, 4)).reshape(len(labels), -1)
-    return np.concatenate([fine.reshape(len(labels), -1), coarse, coarse], axis=1)
+    found = np.concatenate([fine.reshape(len(labels), -1), coarse, coarse], axis=1)
+    mostly = np.append(found.mean(axis=1) > _COVERED, False)
+    reached = percept.sides & mostly[facing(shape)]  # a cover that ends on a wall looks like one that is gone
+    return np.asarray(found | np.einsum("ms,msf->mf", reached, atlas.sides != 0))
 
 
 def _squares(features: Features, atlas: Atlas, known: NDArray[np.bool_] | None) -> NDArray[np.float32]:

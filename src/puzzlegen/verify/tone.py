@@ -14,6 +14,8 @@ _LUMA = LUMA * LUMA
 _CHROMA = CHROMA * CHROMA
 _TYPICAL = 10.0
 """Levels of difference that halve a block's weight: edges off by a fraction of a pixel must not bend the fit."""
+_COLORED = 8.0
+"""Levels between a colored block and the usual one: what covers grey blocks must not bend the fit of colors."""
 _MOST_TURN = np.deg2rad(28)
 _SATURATION = (0.65, 1.5)
 _SLOPE = (0.35, 2.5)
@@ -71,12 +73,13 @@ def _nearby(colors: NDArray[np.float32], palette: NDArray[np.float32]) -> NDArra
     return found
 
 
-def _fit_palette(seen: Features, expected: Features) -> NDArray[np.float32] | None:
+def _fit_palette(seen: Features, expected: Features, use: NDArray[np.bool_]) -> NDArray[np.float32] | None:
     """The colors of evenly colored blocks in the start, and how far they are off; None if none is off by much."""
     fold = LUMA // CHROMA
     luma = expected[:, :_LUMA].reshape(-1, CHROMA, fold, CHROMA, fold)
     even = (luma.max(axis=(2, 4)) - luma.min(axis=(2, 4))).reshape(-1) < _EVEN
     even |= _most_colored(expected)
+    even &= use[:, _LUMA : _LUMA + _CHROMA].reshape(-1)
     pairs = []
     for features in (seen, expected):
         chroma = features[:, _LUMA:].reshape(-1, 2, _CHROMA).transpose(0, 2, 1)
@@ -108,17 +111,22 @@ def quarter_luma(features: Features) -> NDArray[np.float32]:
     return np.asarray(luma.reshape(-1, _CHROMA), dtype=np.float32)
 
 
-def fit_tone(seen: Features, expected: Features, shape: tuple[int, int]) -> Tone:
-    """Least squares, reweighted so that what does not fit counts little, over all blocks of the first picture.
+def fit_tone(
+    seen: Features, expected: Features, shape: tuple[int, int], known: NDArray[np.bool_] | None = None
+) -> Tone:
+    """Least squares, reweighted so that what does not fit counts little, over the known blocks of the first picture.
 
-    Both are block means of all cells [N, 96] in reading order of a grid of this shape. Turn, saturation and slope
-    stay within what cameras and codecs do: a recolored puzzle must not pass as a tone.
+    All are block means of all cells [N, 96] in reading order of a grid of this shape; all blocks are known if that is
+    not given. Turn, saturation and slope stay within what cameras and codecs do: a recolored puzzle must not pass as a
+    tone.
     """
-    shade = _shade(seen, expected, shape)
+    use = np.ones(seen.shape, dtype=bool) if known is None else known
+    bright, colorful = use[:, :_LUMA], use[:, _LUMA : _LUMA + _CHROMA]
+    shade = _shade(seen, expected, shape, bright)
     y, target = seen[:, :_LUMA] * (1 if shade is None else shade), expected[:, :_LUMA]
-    chroma, offset = _fit_chroma(_chroma_of(seen).ravel(), _chroma_of(expected).ravel())
-    tone = Tone(_fit_luma(y.ravel(), target.ravel()), chroma, offset, shade)
-    return tone._replace(palette=_fit_palette(tone.undo(seen), expected))
+    chroma, offset = _fit_chroma(_chroma_of(seen)[colorful], _chroma_of(expected)[colorful])
+    tone = Tone(_fit_luma(y[bright], target[bright]), chroma, offset, shade)
+    return tone._replace(palette=_fit_palette(tone.undo(seen), expected, use))
 
 
 def _fit_luma(y: NDArray[np.float32], target: NDArray[np.float32]) -> tuple[float, float, float]:
@@ -143,10 +151,12 @@ def _fit_luma(y: NDArray[np.float32], target: NDArray[np.float32]) -> tuple[floa
 def _fit_chroma(seen: NDArray[np.complex64], target: NDArray[np.complex64]) -> tuple[complex, complex]:
     factor, offset = 1 + 0j, 0j
     ridge = len(seen) * 0.5
+    colored = np.abs(target - np.median(target.real) - 1j * np.median(target.imag)) > _COLORED
     for _ in range(5):
         weight = 1 / (1 + (np.abs(factor * seen + offset - target) / _TYPICAL) ** 2)
         total = weight.sum()
         middle, aim = (weight * seen).sum() / total, (weight * target).sum() / total
+        weight *= colored
         spread = (weight * np.abs(seen - middle) ** 2).sum()
         joint = (weight * np.conj(seen - middle) * (target - aim)).sum()
         factor = (joint + ridge) / (spread + ridge)  # without any color in the picture: no change
@@ -156,9 +166,13 @@ def _fit_chroma(seen: NDArray[np.complex64], target: NDArray[np.complex64]) -> t
     return factor, offset
 
 
-def _shade(seen: Features, expected: Features, shape: tuple[int, int]) -> NDArray[np.float32] | None:
+def _shade(
+    seen: Features, expected: Features, shape: tuple[int, int], use: NDArray[np.bool_]
+) -> NDArray[np.float32] | None:
     """The factor that evens the light out, smooth over the board; None if that changes little."""
-    ratio = (expected[:, :_LUMA].mean(axis=1) / np.maximum(seen[:, :_LUMA].mean(axis=1), 1)).reshape(shape)
+    dark, light = ((luma[:, :_LUMA] * use).sum(axis=1) for luma in (seen, expected))
+    ratio = np.where(use.any(axis=1), light / np.maximum(dark, 1), np.nan).reshape(shape)
+    ratio = np.where(np.isnan(ratio), np.nanmedian(ratio), ratio)
     middle = float(np.median(ratio))
     padded = cv2.medianBlur(np.pad((ratio / middle).astype(np.float32), 1, mode="edge"), 3)[1:-1, 1:-1]
     smooth = np.clip(cv2.GaussianBlur(padded, (0, 0), 0.7, borderType=cv2.BORDER_REPLICATE), *_SHADE)
