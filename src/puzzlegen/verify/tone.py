@@ -14,6 +14,8 @@ _LUMA = LUMA * LUMA
 _CHROMA = CHROMA * CHROMA
 _TYPICAL = 10.0
 """Levels of difference that halve a block's weight: edges off by a fraction of a pixel must not bend the fit."""
+_LEAST_SPARED, _FAR = 1.0, 20.0
+"""Levels that a fit must spare the mean block to be believed: one odd mark must not bend the tone of all."""
 _COLORED = 8.0
 """Levels between a colored block and the usual one: what covers grey blocks must not bend the fit of colors."""
 _MOST_TURN = np.deg2rad(28)
@@ -125,7 +127,9 @@ def fit_tone(
     shade = _shade(seen, expected, shape, bright)
     y, target = seen[:, :_LUMA] * (1 if shade is None else shade), expected[:, :_LUMA]
     chroma, offset = _fit_chroma(_chroma_of(seen)[colorful], _chroma_of(expected)[colorful])
-    tone = Tone(_fit_luma(y[bright], target[bright]), chroma, offset, shade)
+    luma = _fit_luma(y[bright], target[bright])
+    spared = _cost(y[bright], target[bright], (0.0, 1.0, 0.0)) - _cost(y[bright], target[bright], luma)
+    tone = Tone(luma if spared > _LEAST_SPARED else (0.0, 1.0, 0.0), chroma, offset, shade)
     return tone._replace(palette=_fit_palette(tone.undo(seen), expected, use))
 
 
@@ -146,6 +150,12 @@ def _fit_luma(y: NDArray[np.float32], target: NDArray[np.float32]) -> tuple[floa
             return float(a), float(b), float(c)
     slope = float(np.clip(b, *_SLOPE))
     return float(np.median(target - slope * y)), slope, 0.0
+
+
+def _cost(y: NDArray[np.float32], target: NDArray[np.float32], luma: tuple[float, float, float]) -> float:
+    """Mean difference in levels; what is far off counts no more than `_FAR`."""
+    a, b, c = luma
+    return float(np.minimum(np.abs(a + y * (b + c * y) - target), _FAR).mean())
 
 
 def _fit_chroma(seen: NDArray[np.complex64], target: NDArray[np.complex64]) -> tuple[complex, complex]:
