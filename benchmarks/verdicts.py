@@ -1,7 +1,7 @@
 """Right verdicts on legal clips, clean and under every perturbation of the must-tolerate list.
 
-    python benchmarks/verdicts.py --num 3                      # all looks and levels
-    python benchmarks/verdicts.py --looks held-out --num 6     # only what the reader was not tuned on
+    python benchmarks/verdicts.py --num 3                      # looks and levels of the recipes
+    python benchmarks/verdicts.py --looks held-out --num 20    # what the reader was not tuned on: held_out.toml
 
 A verdict is right when the clip counts as solved, by as many moves as the solution has and by all that counts among
 them (cells entered, cells colored, pushes): where frames are missing, their order may be unknown.
@@ -10,20 +10,26 @@ them (cells entered, cells colored, pushes): where frames are missing, their ord
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import functools
 import os
+import tomllib
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from puzzlegen import registry
+from puzzlegen import canonical, registry
 from puzzlegen.errors import PuzzlegenError
 from puzzlegen.generate import sample
 from puzzlegen.generate.sample import Stream
+from puzzlegen.recipe import Recipe
 from puzzlegen.render import video
 from puzzlegen.render.formats import parse_format
+from puzzlegen.render.looks import LookChoices
 from puzzlegen.replay import replay
 from puzzlegen.seeding import Rng
 from puzzlegen.testing.clips import gold
@@ -31,17 +37,27 @@ from puzzlegen.testing.perturbations import PERTURBATIONS
 from puzzlegen.verify.verifier import Verifier
 
 TASKS = ("maze", "flowfree", "sokoban")
-HELD_OUT_LOOKS = {"maze": "blueprint", "flowfree": "slate", "sokoban": "ice"}
+TUNED_LEVELS = ("tiny", "easy", "medium", "hard")
+HELD_OUT_LEVELS = ("expert",)
 HELD_OUT_FAMILY = "codec"
-"""Never looked at while the reader was tuned."""
-TUNED_LEVELS = ("easy", "medium")
-HELD_OUT_LEVELS = ("tiny", "hard")
+"""Of the perturbations; never looked at while the reader was tuned."""
 
 
-def examine(job: tuple[str, str, str, int, str, tuple[str, ...], float]) -> list[tuple[str, str, bool, str]]:
+@functools.cache
+def recipe_of(name: str, held_out: bool) -> Recipe:
+    """A recipe, with the looks of held_out.toml in place of its own."""
+    recipe = registry.load(name)
+    if not held_out:
+        return recipe
+    path = Path(__file__).parent / "held_out.toml"
+    looks = tomllib.loads(path.read_text())[name]
+    return dataclasses.replace(recipe, looks=canonical.decode(dict[str, LookChoices], looks, path.name))
+
+
+def examine(job: tuple[str, str, str, bool, int, str, tuple[str, ...], float]) -> list[tuple[str, str, bool, str]]:
     """(task, row, right, why) of one puzzle under every row."""
-    name, level, look_name, index, clip_name, rows, strength = job
-    recipe, clip = registry.load(name), parse_format(clip_name)
+    name, level, look_name, held_out, index, clip_name, rows, strength = job
+    recipe, clip = recipe_of(name, held_out), parse_format(clip_name)
     try:
         puzzle = sample.draft(recipe, Stream(recipe=name, level=level, seed=77, clip=clip), index)
     except PuzzlegenError:
@@ -80,27 +96,26 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--num", type=int, default=2, help="puzzles of each level and look")
-    parser.add_argument("--looks", choices=("tuned", "held-out", "all"), default="all")
+    parser.add_argument("--looks", choices=("tuned", "held-out"), default="tuned")
     parser.add_argument("--levels", default="", help="comma separated; by default those that go with --looks")
     parser.add_argument("--rows", default="", help="comma separated; all if not given")
     parser.add_argument("--tasks", default=",".join(TASKS))
-    parser.add_argument("--format", default="square256,square480")
+    parser.add_argument("--format", default="", help="comma separated, taken in turn")
     parser.add_argument("--strength", type=float, default=1.0, help="1 is the limit of the must-tolerate list")
     parser.add_argument("--workers", type=int, default=os.cpu_count())
     parser.add_argument("--why", action="store_true", help="name every wrong verdict")
     asked = parser.parse_args()
     rows = tuple(asked.rows.split(",")) if asked.rows else ("clean", *PERTURBATIONS)
-    both = {"tuned": TUNED_LEVELS, "held-out": HELD_OUT_LEVELS, "all": TUNED_LEVELS + HELD_OUT_LEVELS}
-    levels = asked.levels.split(",") if asked.levels else both[asked.looks]
+    held_out = asked.looks == "held-out"
+    levels = asked.levels.split(",") if asked.levels else HELD_OUT_LEVELS if held_out else TUNED_LEVELS
+    clips = (asked.format or ("square480" if held_out else "square256,square480")).split(",")
     jobs = []
     for name in asked.tasks.split(","):
-        for look in registry.load(name).looks:
-            held_out = look == HELD_OUT_LOOKS[name]
-            if asked.looks == "all" or held_out == (asked.looks == "held-out"):
-                for level in levels:
-                    for index in range(asked.num):
-                        clip = asked.format.split(",")[index % len(asked.format.split(","))]
-                        jobs.append((name, level, look, index, clip, rows, asked.strength))
+        for look in recipe_of(name, held_out).looks:
+            for level in levels:
+                for index in range(asked.num):
+                    clip = clips[index % len(clips)]
+                    jobs.append((name, level, look, held_out, index, clip, rows, asked.strength))
     right: dict[str, Counter[str]] = defaultdict(Counter)
     total: dict[str, Counter[str]] = defaultdict(Counter)
     with ProcessPoolExecutor(asked.workers) as pool:

@@ -104,7 +104,7 @@ def classify(
         filled = features[unclear]
         if known is not None:
             filled = np.where(known[unclear], filled, atlas.features[own[unclear]])
-        named = np.where(atlas.marked[cells[unclear]], _by_center(filled, cells[unclear], atlas), UNCLEAR)
+        named = _by_middle(filled, cells[unclear], atlas)
         named = np.where(named == UNCLEAR, _by_mass(filled, cells[unclear], atlas), named)
         labels[unclear] = named
         rows = atlas.rows[cells[unclear], np.maximum(labels[unclear], 0)]
@@ -124,18 +124,21 @@ def classify(
     return Percept(labels.astype(np.int16), sides, misfit, goal)
 
 
-def _by_center(features: Features, cells: NDArray[np.intp], atlas: Atlas) -> Labels:
-    """The one stack whose middle the cell shows, or UNCLEAR: a mark that is too large or too small changes the rest.
+def _by_middle(features: Features, cells: NDArray[np.intp], atlas: Atlas) -> Labels:
+    """The one stack whose middle the cell shows, or UNCLEAR: what is too large or too small for its cell, or reaches
+    over from the next one, changes the rest.
 
-    What lies beneath it shows at its edge, so its mass is no measure there.
+    For marks on a goal, where what lies beneath shows at their edge and their mass is no measure, and for cells that
+    can hold no mark.
     """
     rows = atlas.rows[cells]
     off = np.abs(_middle(atlas.features)[rows] - _middle(features)[:, None]).max(axis=2)  # [M, K]
     best = off.argmin(axis=1)
     each = np.arange(len(cells))
     others = np.where(rows == rows[each, best][:, None], np.inf, off).min(axis=1)
-    clear = (off[each, best] <= TOLERANCE) & (others > np.maximum(TOLERANCE, 2 * off[each, best])) & (best > 0)
-    return np.where(clear, best, UNCLEAR).astype(np.int16)
+    clear = (off[each, best] <= TOLERANCE) & (others > np.maximum(TOLERANCE, 2 * off[each, best]))
+    barred = (rows == rows[:, :1]).all(axis=1)
+    return np.where(clear & (atlas.marked[cells] & (best > 0) | barred), best, UNCLEAR).astype(np.int16)
 
 
 def _middle(features: Features) -> NDArray[np.float32]:

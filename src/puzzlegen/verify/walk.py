@@ -112,9 +112,8 @@ class Walk:
             gone.fill(0)
 
     def rests(self, seen: Labels) -> bool:
-        """Whether a frame shows the state of the walk, and nothing else; a mark may reach into the cells around it."""
-        reached = (seen == UNCLEAR) & (self.labels == 0) & self._beside_movers()
-        return bool(((seen == self.labels) | self._masked | reached).all())
+        """Whether a frame shows the state of the walk, and nothing else."""
+        return bool(((seen == self.labels) | self._masked).all())
 
     # --- what the actions would change
 
@@ -309,8 +308,6 @@ class Walk:
         contrary = stray & ~unclear
         if coming is None or not unclear[coming.cells].any():
             limit[unclear] *= _UNCLEAR_PATIENCE
-        if unclear.any():
-            limit[unclear & self._beside_movers()] += 3 * self.pace.slowest
         limit[stray & ~sharp & self._settled.any(axis=1)] += self.pace.slowest  # the rest has arrived before it
         self._stray = np.where(stray, self._stray + 1, 0)
         self._ghost = np.where(stray, self._ghost & stray | (contrary & sharp & (seen > 0) & (self.labels == 0)), False)
@@ -331,18 +328,6 @@ class Walk:
             if count >= most:
                 return Fault(frame + 1 - count, np.flatnonzero(off), seen)
         return None
-
-    def _beside_movers(self) -> NDArray[np.bool_]:
-        """Cells [N] next to one that holds something that may move: a mark that has grown may reach into them."""
-        held = np.zeros(self._cells + 1, dtype=bool)
-        for option in self._options():
-            if not option.carries:
-                continue
-            held[option.cells[option.before > 0]] = True
-            held[option.cells[option.after > 0]] = True
-        near = held[self._facing].any(axis=1)
-        near |= np.append(near, False)[self._facing].any(axis=1)
-        return np.asarray(near & ~self.atlas.marked)
 
     def _on_its_way(self, seen: Labels, off: NDArray[np.bool_]) -> Move | None:
         """The legal action that explains most of what differs: cells that it changes, and what they show meanwhile."""
