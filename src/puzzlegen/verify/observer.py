@@ -110,8 +110,10 @@ class Observer:
         if self._cover(features, percept):
             self._fit_tone(first)  # without what covers the board
             features = self._look(first)
-            self._cover(features, classify(features, everything, self.atlas))
+            self._leave_out(None)
             percept = classify(features, everything, self.atlas, self._known())
+            if self._cover(features, percept):
+                percept = classify(features, everything, self.atlas, self._known())
         current, flipped, misfit, _ = percept
         found = [(current.copy(), flipped.copy(), self._hidden(), misfit.copy())]
         for picture in pictures:
@@ -150,11 +152,15 @@ class Observer:
     def _known(self) -> NDArray[np.bool_] | None:
         """Blocks that lie in the picture and are not covered [N, 96]; None if that is all of them."""
         if self._known_at[0] != self.view:
-            known = visible(self._layout, self.view, self._size)
-            if self._covered is not None:
-                known &= ~self._covered
-            self._known_at = self.view, None if known.all() else known
+            self._leave_out(self._covered)
         return self._known_at[1]
+
+    def _leave_out(self, covered: NDArray[np.bool_] | None) -> None:
+        known = visible(self._layout, self.view, self._size)
+        if covered is not None:
+            known &= ~covered
+        self._covered = covered
+        self._known_at = self.view, None if known.all() else known
 
     def _hidden(self) -> NDArray[np.bool_]:
         """Cells that are mostly out of the picture [N]."""
@@ -213,9 +219,7 @@ class Observer:
         covered = strange(features, percept, self._reference.start, self.atlas, self._layout.shape)
         if not covered.any() or covered.mean() > _MOST_COVERED:
             return False
-        self._covered = covered
-        known = visible(self._layout, self.view, self._size) & ~covered
-        self._known_at = self.view, known
+        self._leave_out(covered)
         return True
 
     # --- the pictures after it
