@@ -52,27 +52,28 @@ class Mutation(NamedTuple):
 # --- cheats in pixels
 
 
-def filmed(task: str, look_number: int) -> tuple[Any, Any, Look]:
+def filmed(task: str, look_number: int, index: int = 1) -> tuple[Any, Any, Look]:
     """Rules, puzzle and look."""
     recipe = registry.load(task)
     look = variant(recipe, list(recipe.looks)[look_number], 0)
-    return recipe.task, puzzle(task, "tiny", "square256", 1), look
+    return recipe.task, puzzle(task, "tiny", "square256", index), look
 
 
 @functools.cache
-def made(task: str, kind: str, look_number: int) -> tuple[Cheat, ...]:
+def made(task: str, kind: str, look_number: int, index: int) -> tuple[Cheat, ...]:
     """The cheating clips of one kind; kept, as making them takes longer than judging them."""
-    rules, found, look = filmed(task, look_number)
+    rules, found, look = filmed(task, look_number, index)
     return tuple(cheats(rules, found, look, CLIP, np.random.default_rng(5), only={kind}))
 
 
-def shown(task: str, kind: str, look_number: int = 0) -> Callable[[], Paid]:
+def shown(task: str, kind: str, look_number: int = 0, index: int = 1) -> Callable[[], Paid]:
     """The one of this kind that is paid best."""
 
     def judged() -> Paid:
-        rules, found, look = filmed(task, look_number)
+        rules, found, look = filmed(task, look_number, index)
         judge_of = Verifier(rules, found.start, look, CLIP, len(found.solution.actions))
-        paid = [Paid(judge_of.score_frames(cheat.frames), cheat.ceiling) for cheat in made(task, kind, look_number)]
+        clips = made(task, kind, look_number, index)
+        paid = [Paid(judge_of.score_frames(cheat.frames), cheat.ceiling) for cheat in clips]
         assert paid, "the puzzle cannot show this kind"
         return max(paid, key=lambda one: (one.is_too_much, one.score.value))
 
@@ -214,7 +215,7 @@ MUTATIONS = [
              lambda: Paid(stage("maze").judged(solution(stage("maze")), sides=late_side()), 0.0)),
     Mutation("goals as decoys", no_decoys(GOAL), shown("maze", "goal doubled", look_number=2)),
     Mutation("colors of goals", always(perceive, "_recolored", []),
-             shown("sokoban", "goal recolored", look_number=3)),
+             shown("sokoban", "goal recolored", look_number=3, index=3)),
     Mutation("stray cells", always(walk.Walk, "_strays", None), shown("maze", "forgery taken back")),
     Mutation("ghosts at an arrival", constant("_ghost", lambda one: np.zeros(one._cells, dtype=bool)),
              read("maze", twin_until_an_arrival)),

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from puzzlegen.render.planes import Planes
 from puzzlegen.render.raster import Layout
 from puzzlegen.verify import search
-from puzzlegen.verify.atlas import LUMA, Atlas, Features, Labels, luma_picture
-from puzzlegen.verify.perceive import TOLERANCE, Percept, classify, strange
+from puzzlegen.verify.atlas import LAYOUT, LUMA, UNCLEAR, Atlas, Features, Labels, luma_picture
+from puzzlegen.verify.perceive import TOLERANCE, Percept, classify, most_off, strange
 from puzzlegen.verify.tone import Tone, fit_tone
 from puzzlegen.verify.view import AS_DRAWN, View, adjust, observe, visible
 
@@ -105,7 +105,7 @@ class Observer:
         if not self._find(first):
             return None
         features, view = self._look(first), self.view
-        seen, everything = features.copy(), np.arange(len(features))
+        everything = np.arange(len(features))
         percept = classify(features, everything, self.atlas, self._known())
         if self._cover(features, percept):
             self._fit_tone(first)  # without what covers the board
@@ -115,6 +115,7 @@ class Observer:
             if self._cover(features, percept):
                 percept = classify(features, everything, self.atlas, self._known())
         current, flipped, misfit, _ = percept
+        seen, start, was_unclear = features.copy(), features.copy(), current == UNCLEAR
         found = [(current.copy(), flipped.copy(), self._hidden(), misfit.copy())]
         for picture in pictures:
             features = self._look(picture)
@@ -125,7 +126,11 @@ class Observer:
             if moved.size:
                 seen[moved] = features[moved]
                 known = self._known()
-                percept = classify(features[moved], moved, self.atlas, None if known is None else known[moved])
+                known = None if known is None else known[moved]
+                percept = classify(features[moved], moved, self.atlas, known)
+                off = (features - start)[moved] if known is None else (features - start)[moved] * known
+                is_new = was_unclear[moved] & (percept.labels == UNCLEAR) & (most_off(off) > TOLERANCE)
+                percept.labels[is_new] = LAYOUT  # what covers a cell from the start on is still
                 current[moved], flipped[moved], misfit[moved], _ = percept
             found.append((current.copy(), flipped.copy(), self._hidden(), misfit.copy()))
         labels, sides, hidden, misfits = map(np.stack, zip(*found, strict=True))

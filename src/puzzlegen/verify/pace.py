@@ -9,6 +9,8 @@ import numpy as np
 _FRAMES_PER_PATIENCE = 27
 _FASTER = 2.25
 """Times as fast as its reference a clip may run."""
+_LEAST_FRAMES = 0.25
+"""Share of its reference's frames that a clip may be left with."""
 _MOST_REACH, _MOST_REACH_OF_SHORT = 3, 5
 
 
@@ -26,9 +28,10 @@ class Pace(NamedTuple):
 def pace_of(num_frames: int, reference_frames: int, frames_per_action: int) -> Pace:
     """The pace of a video of `num_frames`, whose reference has `reference_frames` and takes so many for an action.
 
-    It may run twice as fast as its reference; with fewer frames than that, more happens from one to the next.
+    It may run twice as fast as its reference; with fewer frames than that, more happens from one to the next, but a
+    clip with less than a quarter of them is given no more time.
     """
-    per_action = max(1, frames_per_action) * num_frames / reference_frames
+    per_action = max(1, frames_per_action) * max(num_frames / reference_frames, _LEAST_FRAMES)
     reach = np.ceil(_FASTER / min(per_action, max(1, frames_per_action)) - 1e-9)
     most = _MOST_REACH if num_frames >= reference_frames * 0.9 else _MOST_REACH_OF_SHORT
     return Pace(

@@ -90,13 +90,13 @@ def classify(
     off = features - atlas.features[own]
     if known is not None:
         off *= known
-    misfit = _most_off(off)
+    misfit = most_off(off)
     labels = np.where(misfit <= TOLERANCE, table[each, own], UNCLEAR)
     changed = nearest != own
     goal = changed & (squares[each, nearest] * _DECISIVE < squares[each, own]) & (table[each, nearest] == GOAL)
     if changed.any():
         decoy_off = features[changed] - atlas.features[nearest[changed]]
-        fits = _most_off(decoy_off if known is None else decoy_off * known[changed]) <= TOLERANCE
+        fits = most_off(decoy_off if known is None else decoy_off * known[changed]) <= TOLERANCE
         fits &= squares[each, nearest][changed] * _DECISIVE < squares[each, own][changed]
         labels[changed] = np.where(fits, table[each, nearest][changed], UNCLEAR)
     unclear = np.flatnonzero(labels == UNCLEAR)
@@ -204,7 +204,7 @@ def _squares(features: Features, atlas: Atlas, known: NDArray[np.bool_] | None) 
     return found
 
 
-def _most_off(off: Features) -> NDArray[np.float32]:
+def most_off(off: Features) -> NDArray[np.float32]:
     """The greatest difference of any quarter block of each cell [M]: luma blocks in fours, chroma as it is."""
     most: NDArray[np.float32] = np.abs(quarters(off)).max(axis=1)
     return most

@@ -20,7 +20,7 @@ _COLORED = 8.0
 """Levels between a colored block and the usual one: what covers grey blocks must not bend the fit of colors."""
 _MOST_TURN = np.deg2rad(28)
 _SATURATION = (0.65, 1.5)
-_SLOPE = (0.35, 2.5)
+_SLOPE = (0.5, 2.0)
 _SHADE = (0.6, 1.5)
 _NEAR = 18.0
 """Levels within which a color shares the correction of another."""

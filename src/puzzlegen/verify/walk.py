@@ -85,7 +85,7 @@ class Walk:
         if np.array_equal(seen, self.labels) and not sides.any():
             self._settle(seen)
             return None
-        self._masked &= seen != self.labels
+        self._masked &= seen == UNCLEAR
         self._sight(frame, seen)
         off = (seen != self.labels) & ~self._masked
         if off.any():

@@ -7,6 +7,7 @@ go away, marks that slide across the board, tokens of states that do not exist.
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -107,6 +108,12 @@ class Film:
     def is_seen_moving(self) -> bool:
         """Whether the solution takes so many frames that a change during it is no flicker."""
         return len(self.actions) * self.timeline.frames_per_action >= LEAST_FRAMES
+
+    def is_seen_bare(self, cell: Cell) -> bool:
+        """Whether nothing lies on a cell at the start, and for so many frames after it that a change there is no
+        flicker."""
+        bare = itertools.takewhile(lambda scene: all(token.at != cell for token in scene.tokens), self.scenes)
+        return (sum(1 for _ in bare) - 1) * self.timeline.frames_per_action >= LEAST_FRAMES
 
     # --- the legal clip
 

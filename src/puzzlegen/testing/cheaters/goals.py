@@ -91,9 +91,8 @@ def _legal_on(film: Film, backdrop: Backdrop) -> Iterator[Take]:
 
 
 def _any_goal(film: Film, rng: np.random.Generator) -> _Goal | None:
-    """One that nothing lies on at the start."""
-    taken = {token.at for token in film.scenes[0].tokens}
-    goals = [goal for goal in _goals(film) if film.cells[goal.cell] not in taken]
+    """One that can be seen for a while."""
+    goals = [goal for goal in _goals(film) if film.is_seen_bare(film.cells[goal.cell])]
     return goals[int(rng.integers(len(goals)))] if goals else None
 
 

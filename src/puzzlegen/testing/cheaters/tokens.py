@@ -68,8 +68,8 @@ def left_behind(film: Film, rng: np.random.Generator) -> Iterator[Take]:
 
 def sent_ahead(film: Film, rng: np.random.Generator) -> Iterator[Take]:
     """A copy of a token waits where it will be in the solved state."""
-    movers = [new for old, new in _moved(film) if all(new.at != token.at for token in film.scenes[0].tokens)]
-    if movers and film.is_seen_moving:
+    movers = [new for _, new in _moved(film) if film.is_seen_bare(new.at)]
+    if movers:
         copy = movers[int(rng.integers(len(movers)))]._replace(key=None)
         yield Take(_TWICE, 0.0, film.shoot(_with_tokens(film, [copy])))
 
