@@ -108,7 +108,7 @@ def main() -> None:
     rows = tuple(asked.rows.split(",")) if asked.rows else ("clean", *PERTURBATIONS)
     held_out = asked.looks == "held-out"
     levels = asked.levels.split(",") if asked.levels else HELD_OUT_LEVELS if held_out else TUNED_LEVELS
-    clips = (asked.format or ("square480" if held_out else "square256,square480")).split(",")
+    clips = (asked.format or ("384x384x81@16" if held_out else "square256,square480")).split(",")
     jobs = []
     for name in asked.tasks.split(","):
         for look in recipe_of(name, held_out).looks:

@@ -157,11 +157,14 @@ def explain_command(video: Path, instances: Path, clip_id: str, out: Path, as_js
 
 @click.command("selftest")
 @click.option("--recipe", "recipes", multiple=True, help="Test only this recipe; repeatable. All by default.")
+@click.option("--level", "levels", multiple=True, help="Only this level; repeatable, taken in turn. All by default.")
 @click.option("--num", type=click.IntRange(1), default=3, show_default=True, help="Puzzles of each recipe.")
 @_WORKERS
 @click.option("--seed", type=int, default=0, show_default=True, help="Another seed draws other puzzles and cheats.")
 @_JSON
-def selftest_command(recipes: tuple[str, ...], num: int, workers: int, seed: int, as_json: bool) -> None:
+def selftest_command(
+    recipes: tuple[str, ...], levels: tuple[str, ...], num: int, workers: int, seed: int, as_json: bool
+) -> None:
     """Test the judge: every honest clip must be accepted, every cheating clip refused.
 
     Puzzles are drawn, solved and filmed; then each is cheated on in every way that its task knows, half of the cheats
@@ -178,7 +181,7 @@ def selftest_command(recipes: tuple[str, ...], num: int, workers: int, seed: int
     names = recipes or tuple(registry.recipe_paths())
     for name in names:
         registry.load(name)
-    todo = jobs(names, num, seed)
+    todo = jobs(names, num, seed, levels)
     outcomes = []
     with _engine(workers) as engine, _bar(disable=as_json) as progress:
         for found in engine.run(examine, todo):

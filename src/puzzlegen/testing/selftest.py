@@ -63,12 +63,15 @@ class Outcome(NamedTuple):
         return self.accepted != (self.kind == GOLD)
 
 
-def jobs(recipes: Sequence[str], num: int, seed: int) -> list[Job]:
-    """`num` puzzles of each recipe, its levels in turn."""
+def jobs(recipes: Sequence[str], num: int, seed: int, levels: Sequence[str] = ()) -> list[Job]:
+    """`num` puzzles of each recipe, these levels in turn; all levels if not given. Raises UnknownName."""
     todo = []
     for name in recipes:
-        levels = list(registry.load(name).levels)
-        todo += [Job(name, levels[n % len(levels)], seed, n // len(levels)) for n in range(num)]
+        recipe = registry.load(name)
+        for level in levels:
+            recipe.level(level)
+        own = levels or list(recipe.levels)
+        todo += [Job(name, own[n % len(own)], seed, n // len(own)) for n in range(num)]
     return todo
 
 

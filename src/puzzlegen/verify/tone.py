@@ -19,6 +19,9 @@ _LEAST_SPARED, _FAR = 1.0, 20.0
 _COLORED = 8.0
 """Levels between a colored block and the usual one: what covers grey blocks must not bend the fit of colors."""
 _MOST_TURN = np.deg2rad(28)
+_TURNED = 8.0
+"""Degrees of turn from which on luma is left to each color: it changes with the hue then, not with level and place."""
+_AS_IT_IS = (0.0, 1.0, 0.0)
 _SATURATION = (0.65, 1.5)
 _SLOPE = (0.5, 2.0)
 _SHADE = (0.6, 1.5)
@@ -26,7 +29,9 @@ _NEAR = 18.0
 """Levels within which a color shares the correction of another."""
 _BIN = 12.0
 _EVEN = 6.0
-_MOST_OFF = 26.0
+_MOST_OFF, _PER_DEGREE = 26.0, 2.0
+"""Levels by which a color may be off after luma and chroma are fitted, and what each degree of turn adds to that: the
+luma of a saturated color changes with its hue."""
 
 
 class Tone(NamedTuple):
@@ -75,8 +80,9 @@ def _nearby(colors: NDArray[np.float32], palette: NDArray[np.float32]) -> NDArra
     return found
 
 
-def _fit_palette(seen: Features, expected: Features, use: NDArray[np.bool_]) -> NDArray[np.float32] | None:
-    """The colors of evenly colored blocks in the start, and how far they are off; None if none is off by much."""
+def _fit_palette(seen: Features, expected: Features, use: NDArray[np.bool_], most: float) -> NDArray[np.float32] | None:
+    """The colors of evenly colored blocks in the start, and how far they are off, `most` levels at most; None if none
+    is off by much."""
     fold = LUMA // CHROMA
     luma = expected[:, :_LUMA].reshape(-1, CHROMA, fold, CHROMA, fold)
     even = (luma.max(axis=(2, 4)) - luma.min(axis=(2, 4))).reshape(-1) < _EVEN
@@ -92,7 +98,7 @@ def _fit_palette(seen: Features, expected: Features, use: NDArray[np.bool_]) -> 
     for number in range(len(bins)):
         mine = member.reshape(-1) == number
         palette[number] = np.median(observed[mine], axis=0), np.median((target - observed)[mine], axis=0)
-    palette[:, 1] = np.clip(palette[:, 1], -_MOST_OFF, _MOST_OFF)
+    palette[:, 1] = np.clip(palette[:, 1], -most, most)
     return palette if len(palette) and np.abs(palette[:, 1]).max() > _EVEN else None
 
 
@@ -124,13 +130,17 @@ def fit_tone(
     """
     use = np.ones(seen.shape, dtype=bool) if known is None else known
     bright, colorful = use[:, :_LUMA], use[:, _LUMA : _LUMA + _CHROMA]
-    shade = _shade(seen, expected, shape, bright)
-    y, target = seen[:, :_LUMA] * (1 if shade is None else shade), expected[:, :_LUMA]
     chroma, offset = _fit_chroma(_chroma_of(seen)[colorful], _chroma_of(expected)[colorful])
-    luma = _fit_luma(y[bright], target[bright])
-    spared = _cost(y[bright], target[bright], (0.0, 1.0, 0.0)) - _cost(y[bright], target[bright], luma)
-    tone = Tone(luma if spared > _LEAST_SPARED else (0.0, 1.0, 0.0), chroma, offset, shade)
-    return tone._replace(palette=_fit_palette(tone.undo(seen), expected, use))
+    turn = float(np.rad2deg(abs(np.angle(chroma))))
+    shade, luma = None, _AS_IT_IS
+    if turn < _TURNED:
+        shade = _shade(seen, expected, shape, bright)
+        y, target = (seen[:, :_LUMA] * (1 if shade is None else shade))[bright], expected[:, :_LUMA][bright]
+        fitted = _fit_luma(y, target)
+        if _cost(y, target, _AS_IT_IS) - _cost(y, target, fitted) > _LEAST_SPARED:
+            luma = fitted
+    tone = Tone(luma, chroma, offset, shade)
+    return tone._replace(palette=_fit_palette(tone.undo(seen), expected, use, _MOST_OFF + _PER_DEGREE * turn))
 
 
 def _fit_luma(y: NDArray[np.float32], target: NDArray[np.float32]) -> tuple[float, float, float]:
@@ -181,9 +191,9 @@ def _shade(
 ) -> NDArray[np.float32] | None:
     """The factor that evens the light out, smooth over the board; None if that changes little."""
     dark, light = ((luma[:, :_LUMA] * use).sum(axis=1) for luma in (seen, expected))
-    ratio = np.where(use.any(axis=1), light / np.maximum(dark, 1), np.nan).reshape(shape)
-    ratio = np.where(np.isnan(ratio), np.nanmedian(ratio), ratio)
-    middle = float(np.median(ratio))
+    ratio, known = light / np.maximum(dark, 1), use.any(axis=1)
+    middle = float(np.median(ratio[known]))
+    ratio = np.where(known, ratio, middle).reshape(shape)
     padded = cv2.medianBlur(np.pad((ratio / middle).astype(np.float32), 1, mode="edge"), 3)[1:-1, 1:-1]
     smooth = np.clip(cv2.GaussianBlur(padded, (0, 0), 0.7, borderType=cv2.BORDER_REPLICATE), *_SHADE)
     if smooth.max() - smooth.min() < 0.05:
