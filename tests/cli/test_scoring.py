@@ -207,6 +207,18 @@ def test_selftest_fails_for_refused_gold(monkeypatch: pytest.MonkeyPatch) -> Non
     assert called("selftest", "--recipe", "maze", "--num", 1).returncode == 1
 
 
+def test_selftest_of_chosen_levels() -> None:
+    assert [job.level for job in selftest.jobs(["maze", "sokoban"], 3, 0, ["easy", "tiny"])] == [
+        "easy",
+        "tiny",
+        "easy",
+    ] * 2
+    assert [job.level for job in selftest.jobs(["maze", "sokoban"], 2, 0)] == ["tiny", "easy"] * 2
+    done = called("selftest", "--recipe", "maze", "--level", "eesy", "--num", 1)
+    assert done.returncode == 2
+    assert lines(done.stderr) == ["Error: maze: there is no level 'eesy'. Did you mean 'easy'?"]
+
+
 def test_every_second_cheat_is_perturbed_and_the_seed_decides_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(selftest, "cheats", stills)
     job = selftest.jobs(["maze"], 1, 5)[0]

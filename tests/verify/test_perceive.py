@@ -16,7 +16,7 @@ from puzzlegen.render.planes import new_canvas, planes_of
 from puzzlegen.render.raster import Layout, Painter
 from puzzlegen.testing.clips import noisy
 from puzzlegen.types import Glyph, Mark
-from puzzlegen.verify.atlas import FEATURES, LUMA, Atlas, atlas
+from puzzlegen.verify.atlas import FEATURES, LUMA, Atlas, Features, atlas
 from puzzlegen.verify.perceive import TOLERANCE, Percept, classify, quarters
 from puzzlegen.verify.view import AS_DRAWN, observe
 from samples import TASKS, variants
@@ -132,6 +132,39 @@ def test_a_grown_and_a_turned_mark_go_by_mass() -> None:
         middle[start : start + 16] = empty[start : start + 16] + level * coarse.ravel()
     found = classify(middle[None].astype(np.float32), np.array([0]), one.atlas)
     assert found.labels.tolist() == [1]
+
+
+def reached_over(features: Features, cell: int) -> None:
+    """Something reaches from the left over a quarter of a cell."""
+    picture = features[cell, : LUMA * LUMA].reshape(LUMA, LUMA)
+    picture[:, : LUMA // 4] = 255 - picture[:, : LUMA // 4]
+
+
+def test_a_cell_that_can_hold_no_mark_goes_by_its_middle() -> None:
+    one = stage("sokoban")
+    features = one.atlas.expected(one.labels(one.start)).copy()
+    wall = one.cell(0, 3)
+    reached_over(features, wall)
+    found = classify(features, np.arange(len(features)), one.atlas)
+    assert found.misfit[wall] > TOLERANCE
+    assert found.labels[wall] == 0
+    features[wall] = features[one.cell(3, 3)]  # floor where a wall was
+    assert classify(features, np.arange(len(features)), one.atlas).labels[wall] < 0
+
+
+def test_a_mark_on_a_goal_goes_by_its_middle() -> None:
+    one = stage("maze")
+    goal = one.cell(*one.start.goal)
+    labels = one.labels(one.start)
+    arrived = one.atlas.expected(one.labels(one.states[-1]))[goal].copy()
+    for start, side in ((0, LUMA), (LUMA * LUMA, 4), (LUMA * LUMA + 16, 4)):  # it is so large that it hides the goal
+        plane = arrived[start : start + side * side].reshape(side, side)
+        plane[:] = plane[side // 2, side // 2]
+    features = one.atlas.expected(labels).copy()
+    features[goal] = arrived
+    found = classify(features, np.arange(len(features)), one.atlas)
+    assert found.misfit[goal] > TOLERANCE
+    assert found.labels[goal] == one.labels(one.states[-1])[goal]
 
 
 def test_blocks_that_are_not_known_do_not_count() -> None:

@@ -136,6 +136,28 @@ def test_a_mark_of_another_color_stays_another(kind: str, color: str) -> None:
     assert percept.labels[changed] != start[changed]
 
 
+@pytest.mark.parametrize("seen_color", [(150, 90, 70), (120, 170, 60)])
+def test_what_covers_a_part_of_the_board_does_not_turn_its_colors(seen_color: tuple[int, int, int]) -> None:
+    one = stage("maze")
+    seen = expected(one).copy()
+    patch = np.repeat(np.float32(seen_color), (_LUMA, CHROMA**2, CHROMA**2))
+    seen[13] = patch
+    tone = fit_tone(seen, expected(one), one.task.shape(one.start))
+    assert abs(tone.chroma - 1) < 0.1
+    known = np.ones(seen.shape, dtype=bool)
+    known[13] = False
+    rest = np.arange(len(seen)) != 13
+    undone = fit_tone(seen, expected(one), one.task.shape(one.start), known).undo(seen)
+    assert np.abs(undone - expected(one))[rest].max() < 1.5
+
+
+def test_one_odd_mark_does_not_bend_the_luma_of_all() -> None:
+    one = stage("maze")
+    seen = expected(one).copy()
+    seen[0, :_LUMA] = 255 - seen[0, :_LUMA]
+    assert fit_tone(seen, expected(one), one.task.shape(one.start)).luma == (0.0, 1.0, 0.0)
+
+
 def test_quarter_luma_is_the_mean_of_four_blocks() -> None:
     features = np.zeros((1, _LUMA + 2 * CHROMA**2), dtype=np.float32)
     features[0, [0, 1, 8, 9]] = 1, 2, 3, 6

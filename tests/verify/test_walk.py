@@ -47,6 +47,9 @@ class TestPace:
     def test_a_quarter_of_the_frames_may_hold_four_actions_of_one_frame_each(self) -> None:
         assert pace_of(12, 49, 1).reach >= 4
 
+    def test_a_handful_of_frames_holds_no_more_actions(self) -> None:
+        assert pace_of(2, 25, 3).reach == pace_of(7, 25, 3).reach == 3
+
     def test_no_frames_per_action_are_one(self) -> None:
         assert pace_of(49, 49, 0) == pace_of(49, 49, 1)
 
@@ -217,6 +220,15 @@ def test_what_is_covered_from_the_start_on_is_left_out_of_account() -> None:
     cell = one.cell(1, 2)
     frames = [changed(labels, **{f"c{cell}": UNCLEAR}) for labels in one.held(one.states, 3)]
     assert one.judged(frames).solved
+
+
+def test_what_covers_a_cell_must_be_still() -> None:
+    """The observer calls a cover that changes another layout."""
+    one = stage("maze")
+    cell = one.cell(1, 2)
+    frames = [changed(labels, **{f"c{cell}": UNCLEAR}) for labels in one.held(one.states, 3)]
+    frames[9:] = [changed(labels, **{f"c{cell}": LAYOUT}) for labels in frames[9:]]
+    assert code_of(one.judged(frames)) == "LAYOUT_CHANGED"
 
 
 def test_the_agent_must_not_be_covered_at_the_start() -> None:
