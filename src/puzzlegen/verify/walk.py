@@ -2,7 +2,7 @@
 
 Between two states the cells that the coming action changes may look like anything. All other cells must show the
 state. What comes for fewer frames than the patience and goes again is a flicker: it is forgiven, and never read as a
-move. A move is entered when the cells that it changes show its result.
+move. A move is entered when the cells that it changes show its result, or that of a next one that has begun.
 """
 
 from __future__ import annotations
