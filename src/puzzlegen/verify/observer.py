@@ -29,8 +29,10 @@ _DRIFT = 0.4
 """Levels by which the mean difference may grow before the view is adjusted."""
 _MOST_ZOOM, _MOST_ZOOM_LATER = 0.04, 0.004
 """How far the scale may move from that of the hypothesis, and later from that of the first picture."""
-_STEPS, _GAIN = 5, 0.05
-"""Most steps of the view at a time; a step must lower the mean difference by so many levels."""
+_NUDGES = (0.0, -0.25, 0.25, -0.5, 0.5)
+"""Shifts of the first view that are tried, in blocks, the plainest first."""
+_STEPS, _GAIN, _MOST_HALVED = 6, 0.05, 2
+"""Most steps of the view at a time; a step must lower the mean difference by so many levels, or is halved."""
 _MOST_LEVELS = 40.0
 _LEAST_KNOWN = 0.5
 """Share of a cell that must be in the picture."""
@@ -187,20 +189,31 @@ class Observer:
                 return True
         views = search.hypotheses(first.y, drawn.y)
         means = {blur: self._reference.means(blur) for blur in _BLURS}
+        candidates: set[View] = set()
         for blur in _BLURS:
             match = search.find_view(first.y, views, luma_picture(means[blur], self._layout.shape), self._layout)
             if not blur or match.likeness > self.likeness:
-                (self.likeness, self.view), self._blur = match, blur
+                self.likeness, candidates, self._blur = match.likeness, {match.plain, match.view}, blur
         if self.likeness < LEAST_LIKENESS:
             return False
-        for _ in range(3):
+        tried = {view: self._settle(first, means, view) for view in sorted(candidates)}
+        if len(tried) > 1:
+            self._settle(first, means, min(tried, key=tried.__getitem__))
+        return True
+
+    def _settle(self, first: Planes, means: Mapping[float, Features], view: View) -> float:
+        """Begin with a view; fit tone, blur and view in turn. Returns the mean difference that is left."""
+        self.view = view
+        for step in range(3):
             self._fit(first, means)
+            if not step:
+                self._nudge(first)
             self._scales = self.view[:2]
             self._adjust(first, self._reference.start, _MOST_ZOOM)
         self._fit(first, means)
         self._scales = self.view[:2]
         self._base = self._difference(self._look(first), self._reference.start)
-        return True
+        return self._base
 
     def _fit(self, first: Planes, means: Mapping[float, Features]) -> None:
         """Fit the tone, then take the atlas whose blur is nearest."""
@@ -227,22 +240,43 @@ class Observer:
         self._leave_out(covered)
         return True
 
+    def _nudge(self, first: Planes) -> None:
+        """Shift the view by parts of a block: thin lines hold back steps that are led by gradients."""
+        board = luma_picture(self.atlas.expected(self._reference.start), self._layout.shape)
+        block = self._layout.cell_px / LUMA
+        for name, scale in (("top", self.view.scale_y), ("left", self.view.scale_x)):
+            at = getattr(self.view, name)
+            views = [self.view._replace(**{name: at + part * block * scale}) for part in _NUDGES]
+            costs = []
+            for self.view in views:
+                costs.append(self._cost(first, board))
+            self.view = views[int(np.argmin(costs))]
+
     # --- the pictures after it
+
+    def _cost(self, picture: Planes, board: NDArray[np.float32]) -> float:
+        """Mean luma difference from a board, in levels; what is far off counts no more than `_MOST_LEVELS`."""
+        seen, known = luma_picture(self._look(picture), self._layout.shape), self._known()
+        off = np.minimum(np.abs(seen - board), _MOST_LEVELS)
+        return float((off if known is None else off[luma_picture(known, self._layout.shape)]).mean())
 
     def _adjust(self, picture: Planes, labels: Labels, most_zoom: float) -> None:
         """Move the view towards what the labels say, as long as that explains more."""
         shape = self._layout.shape
         board = luma_picture(self.atlas.expected(labels), shape)
-        least, best, scales = np.inf, self.view, self._scales
+        least, best, halved = np.inf, self.view, 0
         for _ in range(_STEPS):
-            seen = luma_picture(self._look(picture), shape)
-            known = self._known()
-            use = np.ones(board.shape, dtype=bool) if known is None else luma_picture(known, shape)
-            cost = float(np.minimum(np.abs(seen - board), _MOST_LEVELS)[use].mean())
-            if cost >= least - _GAIN:
+            cost = self._cost(picture, board)
+            if cost < least - _GAIN:
+                least, best, halved = cost, self.view, 0
+                seen, known = luma_picture(self._look(picture), shape), self._known()
+                use = np.ones(board.shape, dtype=bool) if known is None else luma_picture(known, shape)
+                self.view = adjust(best, self._layout, seen, board, use, self._scales, most_zoom)
+            elif halved < _MOST_HALVED:  # thin lines make it go too far
+                halved += 1
+                self.view = View(*((one + other) / 2 for one, other in zip(best, self.view, strict=True)))
+            else:
                 break
-            least, best = cost, self.view
-            self.view = adjust(self.view, self._layout, seen, board, use, scales, most_zoom)
         self.view = best
 
     def _difference(self, features: Features, labels: Labels) -> float:

@@ -33,6 +33,8 @@ _FLIPPED = 0.5
 """Share of the change from closed to open, or from open to closed, at which a side counts as changed."""
 _STRANGE = 40.0
 """Levels by which a block must differ from all that it could show to be covered by something."""
+_MOSTLY = 0.5
+"""Share of a cell's blocks that must be known for the nearest picture to be believed."""
 _COVERED = 0.25
 """Share of a cell's blocks that are covered by something that may reach over its edge."""
 _RECOLORED, _RECOLORED_SHARE = 17.0, 0.25
@@ -83,9 +85,9 @@ def classify(
     nearest = np.where(table != FOREIGN, squares, np.inf).argmin(axis=1)
     own = np.where(table >= 0, squares, np.inf).argmin(axis=1)
     each = np.arange(len(cells))
-    if known is not None:  # nothing is seen in a covered cell that its rest does not tell
+    if known is not None:  # nothing is seen in a cell that is mostly covered but what its rest clearly tells
         bare = atlas.rows[cells, 0]
-        doubtful = ~known.all(axis=1) & (squares[each, own] * _DECISIVE >= squares[each, bare])
+        doubtful = (known.mean(axis=1) < _MOSTLY) & (squares[each, own] * _DECISIVE >= squares[each, bare])
         own = np.where(doubtful, bare, own)
     off = features - atlas.features[own]
     if known is not None:

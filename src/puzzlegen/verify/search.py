@@ -30,6 +30,8 @@ class Match(NamedTuple):
 
     likeness: float
     view: View
+    plain: View
+    """The plainest view, shifted too: it may be the better one where the picture's edge passes for a bar."""
 
 
 class _Box(NamedTuple):
@@ -60,9 +62,11 @@ def find_view(seen: NDArray[np.uint8], views: Iterable[View], board: NDArray[np.
     """
     best: Match | None = None
     for view in views:  # the plainest first: others must be clearly better
-        match = _match(seen, board, layout, view)
-        if best is None or match.likeness > best.likeness + _CLEARLY:
-            best = match
+        likeness, shifted = _match(seen, board, layout, view)
+        if best is None:
+            best = Match(likeness, shifted, shifted)
+        elif likeness > best.likeness + _CLEARLY:
+            best = Match(likeness, shifted, best.plain)
     assert best is not None
     return best
 
@@ -112,12 +116,12 @@ def _inner(lines: NDArray[np.float32]) -> tuple[int, int]:
     return ends[0], len(lines) - ends[1]
 
 
-def _match(seen: NDArray[np.uint8], board: NDArray[np.float32], layout: Layout, view: View) -> Match:
-    """Shift a view so that the board fits best."""
+def _match(seen: NDArray[np.uint8], board: NDArray[np.float32], layout: Layout, view: View) -> tuple[float, View]:
+    """Shift a view so that the board fits best. Returns how well it does."""
     block_y, block_x = view.scale_y * layout.cell_px / LUMA, view.scale_x * layout.cell_px / LUMA
     size = max(1, round(seen.shape[1] / block_x)), max(1, round(seen.shape[0] / block_y))
     if max(size) > 4096:
-        return Match(-1.0, view)
+        return -1.0, view
     small = cv2.resize(seen, size, interpolation=cv2.INTER_AREA)
     reach = round(REACH * LUMA)
     height, width = board.shape[0] + 2 * reach, board.shape[1] + 2 * reach
@@ -134,7 +138,7 @@ def _match(seen: NDArray[np.uint8], board: NDArray[np.float32], layout: Layout, 
     likeness = cv2.matchTemplate(around.astype(np.float32), board, cv2.TM_CCOEFF_NORMED)
     likeness[~np.isfinite(likeness)] = -1
     down, right = np.unravel_index(int(np.argmax(likeness)), likeness.shape)
-    return Match(
+    return (
         float(likeness[down, right]),
         view._replace(top=view.top + (int(down) - reach) * block_y, left=view.left + (int(right) - reach) * block_x),
     )
