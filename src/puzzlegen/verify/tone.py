@@ -20,7 +20,7 @@ _COLORED = 8.0
 """Levels between a colored block and the usual one: what covers grey blocks must not bend the fit of colors."""
 _MOST_TURN = np.deg2rad(28)
 _TURNED = 8.0
-"""Degrees of turn from which on luma is left to each color: it changes with the hue then, not with level and place."""
+"""Degrees of turn from which on luma may be left to each color: it changes with the hue, not with level and place."""
 _AS_IT_IS = (0.0, 1.0, 0.0)
 _SATURATION = (0.65, 1.5)
 _SLOPE = (0.5, 2.0)
@@ -52,9 +52,8 @@ class Tone(NamedTuple):
         y = features[:, :_LUMA]
         if self.shade is not None:
             y = y * self.shade[cells]
-        a, b, c = self.luma
         chroma = _chroma_of(features) * np.complex64(self.chroma) + np.complex64(self.offset)
-        parts = [a + y * (b + c * y), chroma.real + 128, chroma.imag + 128]
+        parts = [_level(y, self.luma), chroma.real + 128, chroma.imag + 128]
         undone = np.concatenate(parts, axis=1).astype(np.float32)
         return undone if self.palette is None else undone + _corrections(undone, self.palette)
 
@@ -132,15 +131,20 @@ def fit_tone(
     bright, colorful = use[:, :_LUMA], use[:, _LUMA : _LUMA + _CHROMA]
     chroma, offset = _fit_chroma(_chroma_of(seen)[colorful], _chroma_of(expected)[colorful])
     turn = float(np.rad2deg(abs(np.angle(chroma))))
-    shade, luma = None, _AS_IT_IS
+    shade = _shade(seen, expected, shape, bright) if turn < _TURNED else None
+    y, target = (seen[:, :_LUMA] * (1 if shade is None else shade))[bright], expected[:, :_LUMA][bright]
+    fitted = _fit_luma(y, target)
+    lumas = [fitted, _AS_IT_IS]
     if turn < _TURNED:
-        shade = _shade(seen, expected, shape, bright)
-        y, target = (seen[:, :_LUMA] * (1 if shade is None else shade))[bright], expected[:, :_LUMA][bright]
-        fitted = _fit_luma(y, target)
-        if _cost(y, target, _AS_IT_IS) - _cost(y, target, fitted) > _LEAST_SPARED:
-            luma = fitted
-    tone = Tone(luma, chroma, offset, shade)
-    return tone._replace(palette=_fit_palette(tone.undo(seen), expected, use, _MOST_OFF + _PER_DEGREE * turn))
+        spared = _cost(y - target) - _cost(_level(y, fitted) - target)
+        lumas = [fitted if spared > _LEAST_SPARED else _AS_IT_IS]
+    tones = []
+    for luma in lumas:
+        tone = Tone(luma, chroma, offset, shade)
+        palette = _fit_palette(tone.undo(seen), expected, use, _MOST_OFF + _PER_DEGREE * turn)
+        tones.append(tone._replace(palette=palette))
+    costs = [_cost((tone.undo(seen) - expected)[use]) for tone in tones]
+    return tones[0] if len(tones) == 1 or costs[0] < costs[1] - _LEAST_SPARED else tones[1]
 
 
 def _fit_luma(y: NDArray[np.float32], target: NDArray[np.float32]) -> tuple[float, float, float]:
@@ -162,10 +166,14 @@ def _fit_luma(y: NDArray[np.float32], target: NDArray[np.float32]) -> tuple[floa
     return float(np.median(target - slope * y)), slope, 0.0
 
 
-def _cost(y: NDArray[np.float32], target: NDArray[np.float32], luma: tuple[float, float, float]) -> float:
-    """Mean difference in levels; what is far off counts no more than `_FAR`."""
+def _level(y: NDArray[np.float32], luma: tuple[float, float, float]) -> NDArray[np.float32]:
     a, b, c = luma
-    return float(np.minimum(np.abs(a + y * (b + c * y) - target), _FAR).mean())
+    return np.asarray(a + y * (b + c * y), dtype=np.float32)
+
+
+def _cost(off: NDArray[np.float32]) -> float:
+    """Mean difference in levels; what is far off counts no more than `_FAR`."""
+    return float(np.minimum(np.abs(off), _FAR).mean())
 
 
 def _fit_chroma(seen: NDArray[np.complex64], target: NDArray[np.complex64]) -> tuple[complex, complex]:
