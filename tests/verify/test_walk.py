@@ -202,6 +202,15 @@ def test_a_mover_may_only_be_seen_between_cells(task: str, skip: int) -> None:
     assert len(jumped.actions) <= 2
 
 
+def test_an_action_has_not_begun_while_its_mover_is_nowhere() -> None:
+    """A box that is seen in two cells at once does not stand for the player that pushes it."""
+    one = stage("sokoban")
+    start, pushed = one.labels(one.start), one.labels(one.states[2])
+    twice = changed(start, **{f"c{one.cell(1, 1)}": 0, f"c{one.cell(1, 4)}": start[one.cell(1, 3)]})
+    assert one.solution[:2] == ("r", "R")
+    assert one.judged([start] * 3 + [twice] + [pushed] * 9).actions == ()
+
+
 @pytest.mark.parametrize("ends_clear", [True, False])
 def test_a_cell_may_become_clear_long_after_the_others_have_arrived(ends_clear: bool) -> None:
     one = stage("sokoban")

@@ -7,6 +7,7 @@ move. A move is entered when the cells that it changes show its result, or that 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from puzzlegen.replay import board
 from puzzlegen.task import Task
-from puzzlegen.types import Sighting
+from puzzlegen.types import Glyph, Sighting
 from puzzlegen.verify.atlas import GOAL, LAYOUT, UNCLEAR, Atlas, Labels
 from puzzlegen.verify.moves import Fault, Move, facing, fits, is_between, is_miscounted
 from puzzlegen.verify.pace import Pace
@@ -226,7 +227,7 @@ class Walk:
                 return best  # nothing is on its way
             marks = int(((shown[last] != 0) & (shown[last] != LAYOUT) & (shown[last] != GOAL)).sum())
             held = min(int((early[last] > 0).sum()), int((option.after[last] > 0).sum()))
-            if marks < held:
+            if marks < held or (option.carries and self._misses(option, early, shown)):
                 return best  # what should be on its way is nowhere
             wrong &= ~late
         if self._masked[option.cells].any() or (wrong & (shown != UNCLEAR)).any() or wrong.sum() > 1:
@@ -239,6 +240,16 @@ class Walk:
             return best
         cost = int(wrong.sum() + outside.sum()) * _UNEXPLAINED + len(done.actions)
         return (cost, done) if best is None or cost < best[0] else best
+
+    def _misses(self, row: Move, early: Labels, shown: Labels) -> bool:
+        """Whether some mark is seen too rarely in the cells of a row's last action, to be on its way."""
+        places = np.flatnonzero(row.ending)
+
+        def marks(labels: Labels) -> Counter[Glyph]:
+            return Counter(self.atlas.stacks[row.cells[at]][labels[at]] for at in places if labels[at] > 0)
+
+        seen, unclear = marks(shown), int((shown[places] == UNCLEAR).sum())
+        return min((marks(labels) - seen).total() for labels in (early, row.after)) > unclear
 
     def _rows(self, seen: Labels, off: NDArray[np.bool_]) -> Iterator[list[Move]]:
         """Rows of two actions, of three and so on, those first that are nearest to what is seen (beam search)."""
