@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -10,10 +11,17 @@ import pytest
 from numpy.typing import NDArray
 from test_view import CLIP, corners_off, drawn_start
 
+from puzzlegen import registry
+from puzzlegen.render import video
+from puzzlegen.render.formats import ClipFormat
+from puzzlegen.render.looks import Style
+from puzzlegen.testing.clips import gold
+from puzzlegen.testing.perturbations import PERTURBATIONS
 from puzzlegen.verify.observer import LEAST_LIKENESS
 from puzzlegen.verify.search import Match, find_view, hypotheses, whole_view
+from puzzlegen.verify.verifier import Verifier
 from puzzlegen.verify.view import AS_DRAWN, View
-from samples import TASKS
+from samples import TASKS, puzzle, variant
 
 Luma = NDArray[np.uint8]
 
@@ -102,3 +110,15 @@ def test_pictures_of_any_size_are_searched(size: tuple[int, int]) -> None:
 
 def test_the_whole_view() -> None:
     assert whole_view((128, 512), CLIP) == View(0.5, 2.0)
+
+
+def test_thin_bright_lines_up_to_the_edge_do_not_mislead_the_registration() -> None:
+    """A board without a margin, shifted by less than a block: its rim passes for a bar, its lines for a zoom."""
+    clip = ClipFormat(width=384, height=384, num_frames=81)
+    recipe, found = registry.load("flowfree"), puzzle("flowfree", "expert", "square480", 0)
+    look = variant(recipe, "slate", 0)
+    look = replace(look, styles={**look.styles, "cell": Style(shape="framed", color="gray", accent="white")})
+    reader = Verifier(recipe.task, found.start, look, clip, len(found.solution.actions))
+    frames = np.stack([video.canvas_to_rgb(canvas) for canvas in gold(recipe.task, found, look, clip)])
+    moved = PERTURBATIONS["shift_2px"].apply(frames, float(reader.layout.cell_px), np.random.default_rng(0))
+    assert reader.score_frames(moved).solved

@@ -358,8 +358,7 @@ class Walk:
         if not sides.any():
             self._flipped[:] = 0
             return None
-        for _ in self._options():  # fills in what is exempt
-            pass
+        list(self._options())  # fills in what is exempt
         flipped = sides & ~self._exempt & ~self._settled & ~self._masked[:, None]
         self._flipped = np.where(flipped, self._flipped + 1, 0)
         lasting = self._flipped >= self.pace.patience
