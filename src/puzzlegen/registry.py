@@ -12,6 +12,7 @@ import importlib
 import importlib.util
 import os
 import sys
+from dataclasses import replace
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
@@ -62,8 +63,12 @@ def _folder(package: str) -> Path:
     return checkout if package == "puzzlegen" and not folder.is_dir() else folder
 
 
-def load(name: str) -> Recipe:
+def load(name: str, *, compiled: bool = False) -> Recipe:
     """Load a recipe by name or by the path of its file.
+
+    Args:
+        name: of the recipe, or the path of its .toml file.
+        compiled: with its task on compiled kernels, see `Task.compiled`.
 
     Raises:
         UnknownName: no recipe of this name.
@@ -73,8 +78,8 @@ def load(name: str) -> Recipe:
         path = Path(name)
         if not path.is_file():
             raise RecipeError(f"There is no recipe file {name}.")
-        return _load(path.stem, path.resolve())
-    return _load(name, _path_of(name, os.environ.get(_OWN, "")))
+        return _load(path.stem, path.resolve(), compiled)
+    return _load(name, _path_of(name, os.environ.get(_OWN, "")), compiled)
 
 
 @functools.lru_cache(maxsize=64)
@@ -90,7 +95,10 @@ def _path_of(name: str, own: str) -> Path:
 
 
 @functools.lru_cache(maxsize=64)
-def _load(name: str, path: Path) -> Recipe:
+def _load(name: str, path: Path, compiled: bool) -> Recipe:
+    if compiled:
+        plain = _load(name, path, False)
+        return replace(plain, task=plain.task.compiled())
     table, digest = recipes_module.read_table(path)
     return recipes_module.build(name, path, table, digest, _task(path, table))
 

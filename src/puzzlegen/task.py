@@ -64,6 +64,13 @@ class Task(ABC, Generic[P, S]):
         """No puzzle of this level has a shorter solution; 0 if unknown. A clip too short for it is refused."""
         return 0
 
+    def compiled(self) -> Task[P, S]:
+        """This task on compiled kernels, ready to run: equal results for equal arguments. Itself, by default.
+
+        Called before many puzzles are made; it may take a minute when kernels have never been compiled here.
+        """
+        return self
+
     # --- identity
 
     @abstractmethod

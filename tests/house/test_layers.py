@@ -15,7 +15,7 @@ import puzzlegen
 SOURCE = Path(puzzlegen.__file__).parent
 
 CORE = ("errors", "types", "canonical", "seeding", "grid", "config")
-CONTRACT = ("task", "replay", "search")
+CONTRACT = ("task", "replay", "search", "kernels")
 TOP = ("cli", "__init__", "__main__")
 LAYERS: tuple[tuple[str, ...], ...] = (
     CORE,
@@ -46,7 +46,9 @@ MAY_LOAD_BY_NAME = {
 
 NUMPY_AND = frozenset({"numpy"}).union
 THIRD_PARTY: dict[str, frozenset[str]] = {
-    **dict.fromkeys((*CORE, *CONTRACT, "tasks", "recipe", "registry", "__init__", "__main__"), frozenset()),
+    **dict.fromkeys((*CORE, *CONTRACT, "recipe", "registry", "__init__", "__main__"), frozenset()),
+    "kernels": frozenset({"numba"}),
+    "tasks": NUMPY_AND({"numba"}),
     "render": NUMPY_AND({"PIL", "av"}),
     "verify": NUMPY_AND({"cv2"}),
     "shards": NUMPY_AND({"pyarrow", "fsspec", "av"}),
