@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,8 +13,9 @@ from numpy.typing import NDArray
 from puzzlegen.render.planes import Planes
 from puzzlegen.render.raster import Layout
 from puzzlegen.verify import search
-from puzzlegen.verify.atlas import LAYOUT, LUMA, UNCLEAR, Atlas, Features, Labels, luma_picture
-from puzzlegen.verify.perceive import TOLERANCE, Percept, classify, most_off, strange
+from puzzlegen.verify.atlas import LUMA, Atlas, Features, Labels, luma_picture
+from puzzlegen.verify.perceive import TOLERANCE, Percept, classify, strange
+from puzzlegen.verify.record import Record
 from puzzlegen.verify.tone import Tone, fit_tone
 from puzzlegen.verify.view import AS_DRAWN, View, adjust, observe, visible
 
@@ -21,8 +23,8 @@ AS_DRAWN_LEVELS = 8.0
 """Levels by which the codec may move a block of the first picture before view and tone are searched for."""
 LEAST_LIKENESS = 0.5
 """Correlation of the first picture with the puzzle below which it shows something else."""
-_STILL = 1.5
-"""A cell none of whose blocks moved by more levels than this since it was last looked at is not looked at again."""
+_BATCH = 16
+"""Pictures that are read at a time, as long as the clip stays where it is in them."""
 _SAME = 0.25
 """Levels below which a block counts as unchanged before the tone is undone."""
 _DRIFT = 0.4
@@ -116,27 +118,41 @@ class Observer:
             percept = classify(features, everything, self.atlas, self._known())
             if self._cover(features, percept):
                 percept = classify(features, everything, self.atlas, self._known())
-        current, flipped, misfit, _ = percept
-        seen, start, was_unclear = features.copy(), features.copy(), current == UNCLEAR
-        found = [(current.copy(), flipped.copy(), self._hidden(), misfit.copy())]
-        for picture in pictures:
-            features = self._look(picture)
-            moved = _moved(features, seen)
-            if moved.size and self._has_drifted(features, current):
-                features = self._follow(picture, features, current)
-                moved = _moved(features, seen)
-            if moved.size:
-                seen[moved] = features[moved]
-                known = self._known()
-                known = None if known is None else known[moved]
-                percept = classify(features[moved], moved, self.atlas, known)
-                off = (features - start)[moved] if known is None else (features - start)[moved] * known
-                is_new = was_unclear[moved] & (percept.labels == UNCLEAR) & (most_off(off) > TOLERANCE)
-                percept.labels[is_new] = LAYOUT  # what covers a cell from the start on is still
-                current[moved], flipped[moved], misfit[moved], _ = percept
-            found.append((current.copy(), flipped.copy(), self._hidden(), misfit.copy()))
-        labels, sides, hidden, misfits = map(np.stack, zip(*found, strict=True))
-        return Evidence(labels, sides, hidden, misfits <= TOLERANCE, self.likeness, view)
+        record = Record(features, percept, self._hidden())
+        waiting: list[Planes] = []
+        size = _BATCH
+        while True:
+            waiting += itertools.islice(pictures, max(0, size - len(waiting)))
+            if not waiting:
+                break
+            taken = self._read(waiting[:size], record)
+            if taken < min(size, len(waiting)):
+                self._follow(waiting[taken], record.labels)
+                taken += self._read(waiting[taken : taken + 1], record, may_drift=False)
+                size = 1
+            else:
+                size = min(2 * size, _BATCH)
+            del waiting[:taken]
+        labels, sides, misfit, hidden = record.whole()
+        return Evidence(labels, sides, hidden, misfit <= TOLERANCE, self.likeness, view)
+
+    def _read(self, pictures: Sequence[Planes], record: Record, may_drift: bool = True) -> int:
+        """Take in pictures that show the clip where the last one did. Returns how many; the next one has drifted."""
+        features = np.stack([self._look(picture) for picture in pictures])
+        changed = record.changed(features)
+        _, cells = np.nonzero(changed)
+        known = self._known()
+        known = None if known is None else known[cells]
+        percept = classify(features[changed], cells, self.atlas, known)
+        record.settle(percept, features[changed], cells, known)
+        reading = record.read(percept, changed, self._hidden())
+        taken = len(pictures)
+        if may_drift:
+            before = np.concatenate([record.labels[None], reading.labels[:-1]])
+            taken = self._steady(features, before, np.asarray(changed.any(axis=1)))
+        if taken:
+            record.add(reading.at(slice(taken)), features[:taken], changed[:taken])
+        return taken
 
     def _look(self, picture: Planes) -> Features:
         """Block means in the drawn colors; worked out only for the cells that have changed since the last look."""
@@ -283,10 +299,24 @@ class Observer:
         """Mean luma difference over all cells, those that differ most left out, in levels."""
         return _trimmed(self._off(features, labels))
 
-    def _has_drifted(self, features: Features, labels: Labels) -> bool:
-        """Whether that difference has grown by much. It never exceeds the plain mean, which costs less."""
-        off, most = self._off(features, labels), self._base + _DRIFT
-        return bool(off.mean() > most) and _trimmed(off) > most
+    def _steady(self, features: Features, before: Labels, moving: NDArray[np.bool_]) -> int:
+        """How many pictures it is until the mean difference has grown by much.
+
+        Args:
+            features: of pictures in a row [T, N, 96].
+            before: what the cells showed a picture ago [T, N].
+            moving: the pictures in which anything has changed [T]; others cannot have drifted.
+        """
+        luma, most = slice(LUMA * LUMA), self._base + _DRIFT
+        rows = self.atlas.rows[np.arange(before.shape[1]), np.maximum(before, 0)]
+        off = np.abs(features[:, :, luma] - self.atlas.features[rows, luma])
+        known = self._known()
+        if known is not None:
+            off *= known[:, luma]
+        for index in np.flatnonzero(moving & (off.mean(axis=(1, 2)) > most)):  # the trimmed mean is never greater
+            if _trimmed(off[index]) > most:
+                return int(index)
+        return len(features)
 
     def _off(self, features: Features, labels: Labels) -> NDArray[np.float32]:
         """Luma difference of every block that can be seen [N, 64], in levels."""
@@ -297,21 +327,12 @@ class Observer:
             off *= known[:, : LUMA * LUMA]
         return off
 
-    def _follow(self, picture: Planes, features: Features, labels: Labels) -> Features:
+    def _follow(self, picture: Planes, labels: Labels) -> None:
         """Adjust the view to what the cells showed a frame ago; keep it only if that explains the picture better."""
-        before, difference = self.view, self._difference(features, labels)
+        before, difference = self.view, self._difference(self._look(picture), labels)
         self._adjust(picture, labels, _MOST_ZOOM_LATER)
-        adjusted = self._look(picture)
-        if self._difference(adjusted, labels) < difference - _DRIFT / 4:
-            return adjusted
-        self.view = before
-        return features
-
-
-def _moved(features: Features, seen: Features) -> NDArray[np.intp]:
-    """The cells that have changed since they were last looked at."""
-    off = features - seen
-    return np.flatnonzero(np.abs(off, out=off).max(axis=1) > _STILL)
+        if self._difference(self._look(picture), labels) >= difference - _DRIFT / 4:
+            self.view = before
 
 
 def _trimmed(off: NDArray[np.float32]) -> float:
