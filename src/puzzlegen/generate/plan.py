@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import cv2
 import numpy as np
 import PIL
 
@@ -46,6 +47,7 @@ class Request:
                 "av": av.__version__,
                 "avcodec": ".".join(map(str, av.library_versions["libavcodec"])),
                 "numpy": np.__version__,
+                "opencv": cv2.__version__,
                 "pillow": PIL.__version__,
             },
         }

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 import puzzlegen
 from puzzlegen import canonical
@@ -30,6 +29,8 @@ from puzzlegen.verify.verifier import Verifier, require_gold
 
 MOST_REJECTIONS = 1000
 """Draws of one index that may be rejected before the level is given up. Wrong splits are counted apart."""
+_PNG = (cv2.IMWRITE_PNG_COMPRESSION, 3, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE)
+"""Flat pictures need no filter: half the time of a filter chosen line by line, and no more bytes."""
 _MOST_MISSES = 200
 """Times the expected number of draws that a split may be missed by before it is given up: it holds nothing."""
 
@@ -219,9 +220,7 @@ def _clip_rng(purpose: str, origin: Origin) -> Rng:
 
 def _png(canvas: NDArray[np.uint8]) -> bytes:
     """The picture that players show for this canvas."""
-    buffer = io.BytesIO()
-    Image.fromarray(video.canvas_to_rgb(canvas)).save(buffer, "png", compress_level=1)
-    return buffer.getvalue()
+    return cv2.imencode(".png", video.canvas_to_rgb(canvas, order="bgr"), _PNG)[1].tobytes()
 
 
 def to_json(instance: Instance[Any]) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from puzzlegen.grid import DIRECTIONS, Shape, inside, move
+from puzzlegen.types import Glyph
 from puzzlegen.verify.atlas import UNCLEAR, Labels
 
 
@@ -56,6 +59,24 @@ def is_between(row: Move, seen: Labels) -> bool:
     shown = seen[row.cells]
     rest = ~row.ending
     return bool(rest.any() and (shown[rest] == row.after[rest]).all() and (shown[row.ending] == UNCLEAR).all())
+
+
+def misses(row: Move, early: Labels, shown: Labels, stacks: Sequence[Sequence[Glyph]]) -> bool:
+    """Whether some mark is seen too rarely in the cells of a row's last action, to be on its way.
+
+    Args:
+        row: of actions, the last of which may be on its way.
+        early: what the row's cells show before the last action.
+        shown: what they show.
+        stacks: what each cell of the board may hold.
+    """
+    places = np.flatnonzero(row.ending)
+
+    def marks(labels: Labels) -> Counter[Glyph]:
+        return Counter(stacks[row.cells[at]][labels[at]] for at in places if labels[at] > 0)
+
+    seen, unclear = marks(shown), int((shown[places] == UNCLEAR).sum())
+    return min((marks(labels) - seen).total() for labels in (early, row.after)) > unclear
 
 
 def is_miscounted(coming: Move, seen: Labels, sharp: NDArray[np.bool_]) -> bool:

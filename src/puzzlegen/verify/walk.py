@@ -7,7 +7,6 @@ move. A move is entered when the cells that it changes show its result, or that 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,9 +15,9 @@ from numpy.typing import NDArray
 
 from puzzlegen.replay import board
 from puzzlegen.task import Task
-from puzzlegen.types import Glyph, Sighting
+from puzzlegen.types import Sighting
 from puzzlegen.verify.atlas import GOAL, LAYOUT, UNCLEAR, Atlas, Labels
-from puzzlegen.verify.moves import Fault, Move, facing, fits, is_between, is_miscounted
+from puzzlegen.verify.moves import Fault, Move, facing, fits, is_between, is_miscounted, misses
 from puzzlegen.verify.pace import Pace
 
 _UNEXPLAINED = 8
@@ -61,7 +60,7 @@ class Walk:
         self._flipped = np.zeros((self._cells, 4), dtype=np.int32)
         self._facing = facing(task.shape(start))
         self._exempt = np.zeros((self._cells, 4), dtype=bool)
-        self._enter(start)
+        self._enter(self._last)
 
     @property
     def state(self) -> Any:
@@ -118,11 +117,13 @@ class Walk:
 
     # --- what the actions would change
 
-    def _enter(self, state: Any) -> None:
-        self.labels = self._labels_of(state)
+    def _enter(self, labels: Labels) -> None:
+        """Begin with the options of the last state, which these labels show."""
+        self.labels = labels
         before = self._exempt
         self._known: list[Move] = []
-        self._unknown = iter(self.task.actions(state))
+        self._unknown = iter(self.task.actions(self.state))
+        self._touches: dict[bytes, list[Move]] = {}
         self._exempt = np.zeros_like(before)
         self._settled = before  # a thing that has just moved may still reach over the side that it came through
         self._lost = 0
@@ -202,8 +203,13 @@ class Walk:
 
     def _touching(self, off: NDArray[np.bool_]) -> list[Move]:
         """The legal actions that change a cell which differs."""
-        wanted = set(np.flatnonzero(off).tolist())
-        return [option for option in self._options() if not wanted.isdisjoint(option.cells.tolist())]
+        key = off.tobytes()
+        found = self._touches.get(key)
+        if found is None:  # the same cells mostly differ in several frames
+            wanted = set(np.flatnonzero(off).tolist())
+            found = [option for option in self._options() if not wanted.isdisjoint(option.cells.tolist())]
+            self._touches[key] = found
+        return found
 
     def _better(
         self, best: tuple[int, Move] | None, option: Move, seen: Labels, off: NDArray[np.bool_], halfway: bool = False
@@ -227,7 +233,7 @@ class Walk:
                 return best  # nothing is on its way
             marks = int(((shown[last] != 0) & (shown[last] != LAYOUT) & (shown[last] != GOAL)).sum())
             held = min(int((early[last] > 0).sum()), int((option.after[last] > 0).sum()))
-            if marks < held or (option.carries and self._misses(option, early, shown)):
+            if marks < held or (option.carries and misses(option, early, shown, self.atlas.stacks)):
                 return best  # what should be on its way is nowhere
             wrong &= ~late
         if self._masked[option.cells].any() or (wrong & (shown != UNCLEAR)).any() or wrong.sum() > 1:
@@ -240,16 +246,6 @@ class Walk:
             return best
         cost = int(wrong.sum() + outside.sum()) * _UNEXPLAINED + len(done.actions)
         return (cost, done) if best is None or cost < best[0] else best
-
-    def _misses(self, row: Move, early: Labels, shown: Labels) -> bool:
-        """Whether some mark is seen too rarely in the cells of a row's last action, to be on its way."""
-        places = np.flatnonzero(row.ending)
-
-        def marks(labels: Labels) -> Counter[Glyph]:
-            return Counter(self.atlas.stacks[row.cells[at]][labels[at]] for at in places if labels[at] > 0)
-
-        seen, unclear = marks(shown), int((shown[places] == UNCLEAR).sum())
-        return min((marks(labels) - seen).total() for labels in (early, row.after)) > unclear
 
     def _rows(self, seen: Labels, off: NDArray[np.bool_]) -> Iterator[list[Move]]:
         """Rows of two actions, of three and so on, those first that are nearest to what is seen (beam search)."""
@@ -293,7 +289,9 @@ class Walk:
             self._add(Sighting(frame, state))
         self._stray[arrived.cells] = 0
         between = self._between(arrived.cells)
-        self._enter(self.state)
+        labels = self.labels.copy()
+        labels[arrived.cells] = arrived.after
+        self._enter(labels)
         self._settled = between
 
     # --- what no action explains
