@@ -1,10 +1,10 @@
 """Frames to mp4 bytes and back, in process through PyAV.
 
-Settings and why: x264 ultrafast with a constant qp (crf would code still areas again in every frame), which is 14
-because at 12 x264 never leaves a still area alone; CAVLC, which is decoded in two thirds of the time of CABAC; the
-widest dead zone (a tenth of the bytes for 1 of 61 dB); one thread (the bytes depend on the thread count), one IDR
-frame and no B frames, 4:2:0 limited range tagged BT.709 (players guess wrong without), bitexact muxing (no dates or
-versions), moov before mdat so that a player can start at once.
+Settings and why: x264 ultrafast with a constant qp (crf would code still areas again in every frame), which is 13
+because at 12 x264 never leaves still areas alone; CAVLC, which is decoded in two thirds of the time of CABAC; one
+thread (the bytes depend on the thread count), one IDR frame and no B frames, 4:2:0 limited range tagged BT.709
+(players guess wrong without), bitexact muxing (no dates or versions), moov before mdat so that a player can start at
+once.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from puzzlegen.render.planes import Planes, canvas_of
 
 _BT709 = 1
 _LIMITED_RANGE = 1
-_QP = 14
-_PARAMS = "cabac=0:deadzone-inter=32:threads=1:keyint=infinite:scenecut=0"
+_QP = 13
+_PARAMS = "cabac=0:threads=1:keyint=infinite:scenecut=0"
 _X264 = {"preset": "ultrafast", "qp": str(_QP), "x264-params": _PARAMS}
 
 
