@@ -10,6 +10,7 @@ import pytest
 
 from puzzlegen import registry
 from puzzlegen.errors import InvalidInput
+from puzzlegen.generate.sample import Stream, draft, render
 from puzzlegen.render import video
 from puzzlegen.render.formats import FORMATS
 from puzzlegen.replay import replay
@@ -134,6 +135,20 @@ def test_the_same_puzzle_in_another_look_is_not_taken_for_it(task: str) -> None:
             .score(drawn(task, path, other, shape))
             .solved
         )
+
+
+MISREAD = [
+    ("sokoban", "tiny", 6, 16, "a box and its pusher halfway, that looked like a push and a step back"),
+    ("sokoban", "tiny", 6, 93, "a player too faint on 8 pixels to be seen between two cells"),
+]
+
+
+@pytest.mark.parametrize(("task", "level", "seed", "index", "what"), MISREAD)
+def test_clips_that_were_once_misread_are_gold(task: str, level: str, seed: int, index: int, what: str) -> None:
+    recipe = registry.load(task)
+    stream = Stream(recipe=task, level=level, seed=seed, clip=FORMATS["tiny"])
+    instance = draft(recipe, stream, index)
+    assert render(recipe, stream, instance)["actions"] == list(instance.solution.actions), what
 
 
 def test_layouts_of_this_file_really_differ() -> None:

@@ -169,6 +169,7 @@ def render(
     look = draw_look(recipe, origin, stream.looks)
     shot = film(task, start, solution.actions, look, stream.clip, origin.id, stage)
     stage("write")
+    first, final = (_png(picture) for picture in video.canvases_to_rgb((shot.first, shot.final), order="bgr"))
     keyframes = [0, *shot.timeline.action_frames]
     return {
         "id": origin.id,
@@ -177,8 +178,8 @@ def render(
         "split": instance.split,
         "prompt": draw_prompt(recipe, instance, look),
         "video": {"bytes": shot.data, "path": f"{origin.id}.mp4"},
-        "first_frame": {"bytes": _png(shot.first), "path": f"{origin.id}-first.png"},
-        "final_frame": {"bytes": _png(shot.final), "path": f"{origin.id}-final.png"},
+        "first_frame": {"bytes": first, "path": f"{origin.id}-first.png"},
+        "final_frame": {"bytes": final, "path": f"{origin.id}-final.png"},
         **canonical.encode(stream.clip),
         "puzzle": canonical.dumps(start),
         "actions": list(solution.actions),
@@ -218,9 +219,9 @@ def _clip_rng(purpose: str, origin: Origin) -> Rng:
     return Rng(purpose, origin.recipe, origin.level, origin.seed, origin.index)
 
 
-def _png(canvas: NDArray[np.uint8]) -> bytes:
-    """The picture that players show for this canvas."""
-    return cv2.imencode(".png", video.canvas_to_rgb(canvas, order="bgr"), _PNG)[1].tobytes()
+def _png(picture: NDArray[np.uint8]) -> bytes:
+    """A picture [H, W, 3] of blue, green and red."""
+    return cv2.imencode(".png", picture, _PNG)[1].tobytes()
 
 
 def to_json(instance: Instance[Any]) -> str:

@@ -13,6 +13,7 @@ import io
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
@@ -42,14 +43,23 @@ def encode(canvases: Iterable[NDArray[np.uint8]], clip: ClipFormat) -> bytes:
     Returns:
         A whole mp4 file, the same bytes for the same frames and version of PyAV.
     """
-    handle, name = tempfile.mkstemp(suffix=".mp4")  # faststart moves the index after writing: needs a real file
-    os.close(handle)
-    path = Path(name)
-    try:
-        _write(canvases, clip, name)
+    with _file() as path:
+        _write(canvases, clip, str(path))
         return path.read_bytes()
+
+
+@contextmanager
+def _file() -> Iterator[Path]:
+    """A file for faststart, which opens by name what it has written; in memory where the system has such files."""
+    if not hasattr(os, "memfd_create"):
+        with tempfile.TemporaryDirectory() as folder:
+            yield Path(folder) / "clip.mp4"
+        return
+    handle = os.memfd_create("clip")
+    try:
+        yield Path(f"/proc/self/fd/{handle}")
     finally:
-        path.unlink()
+        os.close(handle)
 
 
 def _write(canvases: Iterable[NDArray[np.uint8]], clip: ClipFormat, name: str) -> None:
@@ -125,10 +135,11 @@ def decode(video: bytes) -> tuple[NDArray[np.uint8], int]:
 def decode_rgb(video: bytes, indices: Iterable[int] | None = None) -> NDArray[np.uint8]:
     """Frames as RGB [T, H, W, 3], all or the given ones in ascending order."""
     wanted = None if indices is None else set(indices)
+    converter = av.video.reformatter.VideoReformatter()
     try:
         with av.open(io.BytesIO(video), "r") as container:
             frames = [
-                frame.to_ndarray(format="rgb24")
+                _converted(converter, frame, "rgb24")
                 for index, frame in enumerate(container.decode(_video_stream(container)))
                 if wanted is None or index in wanted
             ]
@@ -141,11 +152,26 @@ def decode_rgb(video: bytes, indices: Iterable[int] | None = None) -> NDArray[np
     return np.stack(frames)
 
 
-def canvas_to_rgb(canvas: NDArray[np.uint8], order: Literal["rgb", "bgr"] = "rgb") -> NDArray[np.uint8]:
-    """One YUV canvas as RGB or BGR [H, W, 3], converted as a player would."""
-    frame = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(canvas), format="yuv420p")
-    frame.colorspace, frame.color_range = _BT709, _LIMITED_RANGE
-    return np.asarray(frame.to_ndarray(format=f"{order}24"), dtype=np.uint8)
+def canvas_to_rgb(canvas: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """One YUV canvas as RGB [H, W, 3], converted as a player would."""
+    return next(canvases_to_rgb([canvas]))
+
+
+def canvases_to_rgb(
+    canvases: Iterable[NDArray[np.uint8]], order: Literal["rgb", "bgr"] = "rgb"
+) -> Iterator[NDArray[np.uint8]]:
+    """YUV canvases of one size as RGB or BGR [H, W, 3]. Most of what one picture costs is making the converter."""
+    converter = av.video.reformatter.VideoReformatter()
+    for canvas in canvases:
+        frame = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(canvas), format="yuv420p")
+        frame.colorspace, frame.color_range = _BT709, _LIMITED_RANGE
+        yield _converted(converter, frame, f"{order}24")
+
+
+def _converted(
+    converter: av.video.reformatter.VideoReformatter, frame: av.VideoFrame, pixels: str
+) -> NDArray[np.uint8]:
+    return np.asarray(converter.reformat(frame, format=pixels, threads=1).to_ndarray(), dtype=np.uint8)
 
 
 def rgb_to_planes(frame: NDArray[np.uint8]) -> Planes:

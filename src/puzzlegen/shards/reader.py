@@ -94,7 +94,7 @@ class Row(Mapping[str, Any]):
             return video.decode_rgb(self.video)
         if source != "render":
             raise UnknownName("source of frames", source, ("video", "render"))
-        return np.stack([video.canvas_to_rgb(canvas) for canvas in self.canvases()])
+        return np.stack(list(video.canvases_to_rgb(self.canvases())))
 
 
 class ShardDataset:

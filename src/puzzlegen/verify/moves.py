@@ -48,9 +48,11 @@ class Fault:
 
 
 def fits(option: Move, seen: Labels) -> NDArray[np.bool_]:
-    """Which of an action's cells show what they may while it is on its way."""
+    """Which of an action's cells show what they may while it is on its way: the one or the other, or neither clearly;
+    of a cell that one mark leaves while another comes, so little of both that it seems empty."""
     shown = seen[option.cells]
-    return np.asarray((shown == option.before) | (shown == option.after) | (shown == UNCLEAR))
+    handed_on = (option.before > 0) & (option.after > 0) & (shown == 0)
+    return np.asarray((shown == option.before) | (shown == option.after) | (shown == UNCLEAR) | handed_on)
 
 
 def is_between(row: Move, seen: Labels) -> bool:

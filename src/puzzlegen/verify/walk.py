@@ -298,7 +298,7 @@ class Walk:
 
     def _strays(self, frame: int, seen: Labels, off: NDArray[np.bool_], sharp: NDArray[np.bool_]) -> Fault | None:
         """Cells that differ from the state though no action is on its way that changes them."""
-        coming = self._on_its_way(seen, off)
+        coming = self._on_its_way(seen, off, sharp)
         stray = off.copy()
         limit = np.full(self._cells, self.pace.patience)
         if coming is not None:
@@ -338,16 +338,21 @@ class Walk:
                 return Fault(frame + 1 - count, np.flatnonzero(off), seen)
         return None
 
-    def _on_its_way(self, seen: Labels, off: NDArray[np.bool_]) -> Move | None:
-        """The legal action that explains most of what differs: cells that it changes, and what they show meanwhile."""
+    def _on_its_way(self, seen: Labels, off: NDArray[np.bool_], sharp: NDArray[np.bool_]) -> Move | None:
+        """The legal action that explains most of what differs: cells that it changes, and what they show meanwhile.
+
+        Of two, that in whose cells something is to be seen that is no stack: what is on its way may be too faint there
+        to be told from nothing, but nothing is on its way where all is as it was.
+        """
         best: Move | None = None
-        count, most = int(off.sum()), 0
+        count, most = int(off.sum()), (0, False)
         for option in self._touching(off) if count else ():
             differ = off[option.cells]
             explained = int(differ.sum()) + int((differ & fits(option, seen)).sum())
-            if explained > most:
-                best, most = option, explained
-                if most == 2 * count:
+            likely = explained, not sharp[option.cells].all()
+            if likely > most and explained:
+                best, most = option, likely
+                if most == (2 * count, True):
                     break
         return best
 
