@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Literal
 
 import pytest
@@ -169,6 +170,13 @@ def test_defaults_fill_in() -> None:
 
 def test_canonical_text_is_short_sorted_and_ascii() -> None:
     assert dumps({"b": [1, 2.5, None, True], "a": "ü\n"}) == '{"a":"\\u00fc\\n","b":[1,2.5,null,true]}'
+
+
+@settings(max_examples=200)
+@given(st.lists(OUTER | PLAIN, max_size=2))
+def test_canonical_text_is_that_of_the_plain_value(values: list[Any]) -> None:
+    value = {"one": tuple(values), "other": MappingProxyType({"b": values, "a": Mark("box", 1)})}
+    assert dumps(value) == json.dumps(encode(value), sort_keys=True, separators=(",", ":"))
 
 
 @given(st.dictionaries(st.text(max_size=4), PLAIN, max_size=5))

@@ -27,16 +27,30 @@ def encode(value: object) -> Any:
         return value
     if isinstance(value, (tuple, list)):
         return [encode(item) for item in value]
+    return {key: encode(item) for key, item in _items(value).items()}
+
+
+def _items(value: object) -> dict[str, Any]:
+    """What an object holds: a mapping's items, a dataclass's init fields."""
     if isinstance(value, Mapping):
-        return {str(key): encode(item) for key, item in value.items()}
+        return {str(key): item for key, item in value.items()}
     if dataclasses.is_dataclass(value):
-        return {field.name: encode(getattr(value, field.name)) for field in dataclasses.fields(value) if field.init}
+        return {name: getattr(value, name) for name in _names(value.__class__)}
     raise TypeError(f"{type(value).__name__} has no canonical form")
 
 
+@functools.lru_cache(maxsize=256)
+def _names(kind: type) -> tuple[str, ...]:
+    """The init fields of a dataclass."""
+    return tuple(field.name for field in dataclasses.fields(kind) if field.init)
+
+
+_JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False, default=_items)
+
+
 def dumps(value: object) -> str:
-    """Canonical JSON: no spaces, sorted keys, ASCII, NaN refused. Equal values have equal text."""
-    return json.dumps(encode(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    """Canonical JSON of `encode(value)`: no spaces, sorted keys, ASCII, NaN refused. Equal values have equal text."""
+    return _JSON.encode(value)
 
 
 def digest(value: object) -> str:

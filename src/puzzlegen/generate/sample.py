@@ -108,7 +108,8 @@ def attempt_at(
     start = task.generate(params, Rng("puzzle", origin.recipe, origin.level, origin.seed, origin.index, origin.attempt))
     fit(task.shape(start), stream.clip)
     copies = list(task.symmetries(start))
-    structure = canonical.digest_up_to(task.structure(copy) for copy in copies)
+    structures = [task.structure(copy) for copy in copies]
+    structure = canonical.digest_up_to(structures)
     split = recipe.split_of(structure)
     if stream.split not in (None, split):
         raise Rejected("other split")
@@ -123,7 +124,8 @@ def attempt_at(
     if reason:
         raise Rejected(reason)
     pace(len(solution.actions), stream.clip)
-    digest = canonical.digest_up_to(copies)
+    whole = all(one is other for one, other in zip(structures, copies, strict=True))
+    digest = structure if whole else canonical.digest_up_to(copies)
     return Instance(origin=origin, start=start, solution=solution, digest=digest, structure=structure, split=split)
 
 

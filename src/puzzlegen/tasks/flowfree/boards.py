@@ -17,9 +17,13 @@ from puzzlegen.tasks.flowfree import frontier
 Path = list[int]  # cell indices from end to end
 
 SHORTEST = 3  # cells of a path
-_MENDING_MOVES = 1500
-_COUNTS = 40  # boards counted before a draw is given up
-_TRIES_PER_COUNT = 60  # moves drawn to find one that keeps the cover free of flaws
+MENDING_MOVES = 1500
+COUNTS = 40  # boards counted before a draw is given up
+TRIES_PER_COUNT = 60  # moves drawn to find one that keeps the cover free of flaws
+
+NOT_MENDED = "no cover without flaws found"
+TOO_MANY_STATES = "too many states to count"
+NOT_UNIQUE = "no unique board found"
 
 
 def draw_board(shape: Shape, colors: tuple[int, int], rng: Rng) -> list[Path]:
@@ -38,13 +42,13 @@ def draw_board(shape: Shape, colors: tuple[int, int], rng: Rng) -> list[Path]:
     if not cover.mend(rng):
         cover.colors = colors
         if not cover.mend(rng):
-            raise Rejected("no cover without flaws found")
+            raise Rejected(NOT_MENDED)
     fewest, kept = 0, cover.paths
-    for _ in range(_COUNTS):
+    for _ in range(COUNTS):
         try:
             covers = cover.count()
         except SearchLimit:
-            raise Rejected("too many states to count") from None
+            raise Rejected(TOO_MANY_STATES) from None
         if covers == 1:
             return cover.paths
         if not fewest or covers <= fewest:
@@ -55,7 +59,7 @@ def draw_board(shape: Shape, colors: tuple[int, int], rng: Rng) -> list[Path]:
         if move is None:
             break
         cover.apply(move)
-    raise Rejected("no unique board found")
+    raise Rejected(NOT_UNIQUE)
 
 
 def _walks(shape: Shape, rng: Rng) -> list[Path]:
@@ -113,7 +117,7 @@ class _Cover:
     def mend(self, rng: Rng) -> bool:
         """Make moves that add no flaw, now and then one that adds one, until there is none."""
         flaws = sum(map(self.flaws, self.paths)) + self.surplus(len(self.paths))
-        for _ in range(_MENDING_MOVES):
+        for _ in range(MENDING_MOVES):
             if not flaws:
                 return True
             move = self.draw_move(rng)
@@ -127,7 +131,7 @@ class _Cover:
 
     def flawless_move(self, rng: Rng) -> Move | None:
         """A move that adds no flaw."""
-        for _ in range(_TRIES_PER_COUNT):
+        for _ in range(TRIES_PER_COUNT):
             move = self.draw_move(rng)
             if move is not None and self.change(move) <= 0:
                 return move

@@ -26,6 +26,15 @@ _TURNED_MASKS = tuple(Symmetry(True, False, False).links(mask) for mask in range
 Layer = dict[int, int]
 
 
+class Upright(NamedTuple):
+    """A board turned so that its narrow side lies across."""
+
+    shape: Shape
+    transposed: bool
+    dots: Sequence[int]
+    drawn: Sequence[int]
+
+
 class Scan(NamedTuple):
     """A board prepared for the program: in scan order, the table of each cell."""
 
@@ -34,8 +43,8 @@ class Scan(NamedTuple):
     tables: list[Table]
 
 
-def scan(shape: Shape, dots: Sequence[int], drawn: Sequence[int] | None = None) -> Scan:
-    """Prepare a board.
+def upright(shape: Shape, dots: Sequence[int], drawn: Sequence[int] | None = None) -> Upright:
+    """Turn a board, if need be.
 
     Args:
         shape: rows and columns.
@@ -53,18 +62,21 @@ def scan(shape: Shape, dots: Sequence[int], drawn: Sequence[int] | None = None) 
         )
     if max(dots) >= MAX_COLORS:
         raise SearchLimit(f"A board may have at most {MAX_COLORS} colors, this one has {max(dots) + 1}.")
+    drawn = drawn or [0] * len(dots)
     if transposed:
-        dots = _transposed(shape, dots)
-        drawn = _turned(shape, drawn) if drawn else None
-        shape = (shape[1], shape[0])
-    rows, cols = shape
+        return Upright((shape[1], shape[0]), True, _transposed(shape, dots), turned(shape, drawn))
+    return Upright(shape, False, dots, drawn)
+
+
+def scan(shape: Shape, dots: Sequence[int], drawn: Sequence[int] | None = None) -> Scan:
+    """Prepare a board; arguments and errors are those of `upright`."""
+    (rows, cols), transposed, dots, drawn = upright(shape, dots, drawn)
     tables = []
     for cell, dot in enumerate(dots):
-        links = drawn[cell] if drawn else 0
-        down = allowed(dots[cell + cols], links & LINK["D"]) if cell < (rows - 1) * cols else NO_LINK
-        right = allowed(dots[cell + 1], links & LINK["R"]) if (cell + 1) % cols else NO_LINK
+        down = allowed(dots[cell + cols], drawn[cell] & LINK["D"]) if cell < (rows - 1) * cols else NO_LINK
+        right = allowed(dots[cell + 1], drawn[cell] & LINK["R"]) if (cell + 1) % cols else NO_LINK
         tables.append(table(dot, down, right))
-    return Scan(shape, transposed, tables)
+    return Scan((rows, cols), transposed, tables)
 
 
 def count(board: Scan) -> int:
@@ -91,14 +103,19 @@ def cover(board: Scan) -> tuple[int, list[int]]:
         return 0, []
     masks = _read_back(board, layers)
     if board.transposed:
-        masks = _turned(board.shape, masks)
+        masks = turned(board.shape, masks)
     return covers, masks
 
 
 def _checked(states: int) -> int:
     if states > MAX_STATES:
-        raise SearchLimit(f"Counting the covers of this board needs more than {MAX_STATES} states: take a smaller one.")
+        raise too_many_states()
     return states
+
+
+def too_many_states() -> SearchLimit:
+    """The error for a board that takes more than MAX_STATES."""
+    return SearchLimit(f"Counting the covers of this board needs more than {MAX_STATES} states: take a smaller one.")
 
 
 def _advance(layer: Layer, kind: Table, col: int) -> Layer:
@@ -197,7 +214,7 @@ def _sources(end: int, kind: Table, shift: int) -> list[int]:
     return found
 
 
-def _turned(shape: Shape, masks: Sequence[int]) -> list[int]:
+def turned(shape: Shape, masks: Sequence[int]) -> list[int]:
     """The link masks of a board's cells in the order of the transposed board, and turned as it is."""
     return [_TURNED_MASKS[mask] for mask in _transposed(shape, masks)]
 

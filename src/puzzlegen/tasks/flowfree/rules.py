@@ -55,10 +55,9 @@ class FlowFree(Task[FlowParams, FlowState]):
 
     def generate(self, params: FlowParams, rng: Rng) -> FlowState:
         """Draw a board with exactly one cover."""
-        shape = (params.size, params.size)
-        paths = draw_board(shape, params.colors, rng)
-        ends = ((divmod(path[0], shape[1]), divmod(path[-1], shape[1])) for path in paths)
-        return strands.ordered(shape, ((first, second, "", "") for first, second in ends))
+        size = params.size
+        ends = ((divmod(first, size), divmod(second, size)) for first, second in self._draw_ends(params, rng))
+        return strands.ordered((size, size), ((first, second, "", "") for first, second in ends))
 
     def solve(self, start: FlowState) -> Solution:
         """Draw the colors in order, each from the tip of its first endpoint's strand.
@@ -67,7 +66,7 @@ class FlowFree(Task[FlowParams, FlowState]):
         `unique` and the measure `solutions` come from an exact count of the covers that keep what is drawn; of
         several covers the one that `frontier` names is drawn.
         """
-        covers, masks = frontier.cover(_scan(start))
+        covers, masks = self._cover(start)
         if not covers:
             raise Unsolvable("no paths join all pairs and cover the whole board, given what is drawn")
         paths = [_path(masks, start.shape, ends) for ends in start.ends]
@@ -113,11 +112,30 @@ class FlowFree(Task[FlowParams, FlowState]):
         """Links still to draw, if what is drawn is part of a full cover."""
         if self.is_solved(state):
             return 0
-        return _links(state) - strands.drawn(state) if frontier.count(_scan(state)) else None
+        return _links(state) - strands.drawn(state) if self._count(state) else None
 
     def fewest_actions(self, params: FlowParams) -> int:
         """One link for each cell but one of every path."""
         return int(params.size**2 - params.colors[1])
+
+    def compiled(self) -> FlowFree:
+        """Boards are drawn and covers counted by numba kernels; larger counts than they hold by this task."""
+        from puzzlegen.tasks.flowfree import compiled  # numba is loaded only where kernels are wanted
+
+        return compiled.ready()
+
+    def _draw_ends(self, params: FlowParams, rng: Rng) -> Iterable[tuple[int, int]]:
+        """The ends of the paths of a board with exactly one cover, as places in reading order. Raises Rejected."""
+        paths = draw_board((params.size, params.size), params.colors, rng)
+        return ((path[0], path[-1]) for path in paths)
+
+    def _cover(self, state: FlowState) -> tuple[int, list[int]]:
+        """`frontier.cover` of a board and what is drawn on it."""
+        return frontier.cover(frontier.scan(*marks(state)))
+
+    def _count(self, state: FlowState) -> int:
+        """`frontier.count` of the same."""
+        return frontier.count(frontier.scan(*marks(state)))
 
     def symmetries(self, start: FlowState) -> Iterable[FlowState]:
         """The eight rotations and mirror images; colors are named by reading order in each."""
@@ -191,13 +209,14 @@ def _links(state: FlowState) -> int:
     return state.shape[0] * state.shape[1] - len(state.ends)
 
 
-def _scan(state: FlowState) -> frontier.Scan:
+def marks(state: FlowState) -> tuple[Shape, list[int], list[int]]:
+    """Shape, colors of endpoints and masks of drawn links, as `frontier` takes them."""
     cols = state.shape[1]
     dots = [frontier.EMPTY] * (state.shape[0] * cols)
     for color, ends in enumerate(state.ends):
         for row, col in ends:
             dots[row * cols + col] = color
-    return frontier.scan(state.shape, dots, strands.link_masks(state))
+    return state.shape, dots, strands.link_masks(state)
 
 
 def _path(masks: Sequence[int], shape: Shape, ends: tuple[Cell, Cell]) -> str:

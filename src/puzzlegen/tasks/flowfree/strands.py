@@ -6,7 +6,7 @@ import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from puzzlegen.grid import LINK, OPPOSITE, STEP, Cell, Shape, Symmetry, inside, move
+from puzzlegen.grid import LINK, OPPOSITE, STEP, Cell, Shape, Symmetry, cells_of, inside, move
 
 _TURN_BACK = str.maketrans(OPPOSITE)
 _BACK = {LINK[direction]: LINK[OPPOSITE[direction]] for direction in OPPOSITE}
@@ -119,9 +119,16 @@ def ordered(shape: Shape, pairs: Iterable[Pair]) -> FlowState:
 
 def transformed(state: FlowState, symmetry: Symmetry) -> FlowState:
     """The state turned or mirrored, colors named anew."""
-    turn = str.maketrans({direction: symmetry.direction(direction) for direction in OPPOSITE})
-    pairs: list[Pair] = []
-    for (first, second), (one, other) in zip(state.ends, state.strands, strict=True):
-        first, second = symmetry.cell(first, state.shape), symmetry.cell(second, state.shape)
-        pairs.append((first, second, one.translate(turn), other.translate(turn)))
+    images, turn = _images(symmetry, state.shape)
+    pairs = [
+        (images[first], images[second], one.translate(turn), other.translate(turn))
+        for (first, second), (one, other) in zip(state.ends, state.strands, strict=True)
+    ]
     return ordered(symmetry.shape(state.shape), pairs)
+
+
+@functools.lru_cache(maxsize=256)
+def _images(symmetry: Symmetry, shape: Shape) -> tuple[dict[Cell, Cell], dict[int, str]]:
+    """Where each cell of a board goes, and the table by which directions turn; kept, so not to be changed."""
+    cells = {cell: symmetry.cell(cell, shape) for cell in cells_of(shape)}
+    return cells, str.maketrans({direction: symmetry.direction(direction) for direction in OPPOSITE})

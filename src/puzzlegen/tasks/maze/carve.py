@@ -6,6 +6,7 @@ every spanning tree with equal chance, Kruskal many short dead ends; braiding op
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 from puzzlegen.grid import DIRECTIONS, LINK, OPPOSITE, Shape, cells_of, neighbors
@@ -15,8 +16,9 @@ from puzzlegen.tasks.maze.paths import offsets
 _OPPOSITE_BIT = {LINK[direction]: LINK[OPPOSITE[direction]] for direction in DIRECTIONS}
 
 
+@functools.lru_cache(maxsize=64)
 def _moves(shape: Shape) -> list[list[tuple[int, int]]]:
-    """(link bit, neighbour) of every cell, walls ignored."""
+    """(link bit, neighbour) of every cell, walls ignored; kept, so not to be changed."""
     steps = {direction: (bit, step) for direction, bit, step in offsets(shape[1])}
     return [
         [(steps[direction][0], index + steps[direction][1]) for direction, _ in neighbors(cell, shape)]

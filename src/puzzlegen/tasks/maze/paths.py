@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 from puzzlegen.grid import DIRECTIONS, LINK
@@ -9,6 +10,7 @@ from puzzlegen.grid import DIRECTIONS, LINK
 Links = Sequence[int]
 
 
+@functools.lru_cache(maxsize=64)
 def offsets(cols: int) -> tuple[tuple[str, int, int], ...]:
     """(direction, link bit, step in cell index), in the order U D L R."""
     steps = {"U": -cols, "D": cols, "L": -1, "R": 1}

@@ -26,8 +26,9 @@ from puzzlegen.tasks.maze.carve import CARVERS
 from puzzlegen.tasks.maze.state import AGENT, MazeState, graph, links_at
 from puzzlegen.types import Forgery, Glyph, Mark, Solution, Token
 
-_CARVINGS = 12
+CARVINGS = 12
 """Mazes tried for one target length: with a new target for each, long ways would be rarer than short ones."""
+NO_GOAL = "no cell at the drawn length"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,18 +66,10 @@ class Maze(Task[MazeParams, MazeState]):
 
     def generate(self, params: MazeParams, rng: Rng) -> MazeState:
         """Draw the target length, then mazes and starts until a cell lies at that distance: the goal."""
-        shape = (params.size, params.size)
-        target = rng.between(*params.length)
-        for _ in range(_CARVINGS):
-            links = CARVERS[_draw_weighted(params.mix, rng)](shape, rng)
-            start = rng.below(len(links))
-            far = paths.distances(paths.adjacency(links, shape[1]), [start])
-            goals = [cell for cell, steps in enumerate(far) if steps == target]
-            if goals:
-                goal = rng.choice(goals)
-                digits = "".join(f"{mask:x}" for mask in links)
-                return MazeState(shape=shape, links=digits, goal=divmod(goal, shape[1]), agent=divmod(start, shape[1]))
-        raise Rejected("no cell at the drawn length")
+        size = params.size
+        links, start, goal = self._draw(params, rng)
+        digits = bytes(links).hex()[1::2]
+        return MazeState(shape=(size, size), links=digits, goal=divmod(goal, size), agent=divmod(start, size))
 
     def solve(self, start: MazeState) -> Solution:
         """One shortest path; `unique` and the measure `shortest_paths` come from an exact count."""
@@ -113,6 +106,25 @@ class Maze(Task[MazeParams, MazeState]):
     def fewest_actions(self, params: MazeParams) -> int:
         """The lower end of the length range."""
         return params.length[0]
+
+    def compiled(self) -> Maze:
+        """Mazes are drawn by a numba kernel."""
+        from puzzlegen.tasks.maze import compiled  # numba is loaded only where kernels are wanted
+
+        return compiled.ready()
+
+    def _draw(self, params: MazeParams, rng: Rng) -> tuple[Sequence[int], int, int]:
+        """Link masks, start and goal of a maze, cells by their place in reading order. Raises Rejected."""
+        shape = (params.size, params.size)
+        target = rng.between(*params.length)
+        for _ in range(CARVINGS):
+            links = CARVERS[_draw_weighted(params.mix, rng)](shape, rng)
+            start = rng.below(len(links))
+            far = paths.distances(paths.adjacency(links, shape[1]), [start])
+            goals = [cell for cell, steps in enumerate(far) if steps == target]
+            if goals:
+                return links, start, rng.choice(goals)
+        raise Rejected(NO_GOAL)
 
     def symmetries(self, start: MazeState) -> Iterable[MazeState]:
         """The eight rotations and mirror images."""
