@@ -26,6 +26,8 @@ class Move:
     """The row without its last action; None for a single action."""
     ending: NDArray[np.bool_]
     """Which of the cells the last action changes."""
+    places: list[int]
+    """The cells again: for a few of them, arrays are slow."""
 
     @property
     def carries(self) -> bool:

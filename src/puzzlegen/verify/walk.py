@@ -59,7 +59,8 @@ class Walk:
         self._miscounted = 0
         self._flipped = np.zeros((self._cells, 4), dtype=np.int32)
         self._facing = facing(task.shape(start))
-        self._exempt = np.zeros((self._cells, 4), dtype=bool)
+        self._settled = np.zeros((self._cells, 4), dtype=bool)
+        """Sides that a thing which has just moved may still reach over."""
         self._enter(self._last)
 
     @property
@@ -120,12 +121,11 @@ class Walk:
     def _enter(self, labels: Labels) -> None:
         """Begin with the options of the last state, which these labels show."""
         self.labels = labels
-        before = self._exempt
+        self._shown = labels.tolist()
         self._known: list[Move] = []
         self._unknown = iter(self.task.actions(self.state))
         self._touches: dict[bytes, list[Move]] = {}
-        self._exempt = np.zeros_like(before)
-        self._settled = before  # a thing that has just moved may still reach over the side that it came through
+        self._exempt: NDArray[np.bool_] | None = None
         self._lost = 0
         self._miscounted = 0
         self._barren: tuple[Labels, NDArray[np.bool_]] | None = None
@@ -136,11 +136,10 @@ class Walk:
         yield from self._known
         for action in self._unknown:
             known = self._moves.get(action)
-            if known is None or not np.array_equal(self.labels[known.cells], known.before):
+            if known is None or known.before.tolist() != [self._shown[cell] for cell in known.places]:
                 then = self._labels_of(self.task.step(self.state, action))
                 known = self._moves[action] = self._changes(then, self.labels, (action,))
             self._known.append(known)
-            self._exempt |= self._between(known.cells)
             yield known
 
     def _labels_of(self, state: Any) -> Labels:
@@ -164,7 +163,7 @@ class Walk:
             before[done.cells] = done.after
         last = then != before
         cells = np.flatnonzero(last | (then != labels))
-        return Move(actions, cells, labels[cells], then[cells], done, last[cells])
+        return Move(actions, cells, labels[cells], then[cells], done, last[cells], cells.tolist())
 
     def _between(self, cells: NDArray[np.intp]) -> NDArray[np.bool_]:
         """The sides [N, 4] over which something moves when these cells change."""
@@ -207,7 +206,7 @@ class Walk:
         found = self._touches.get(key)
         if found is None:  # the same cells mostly differ in several frames
             wanted = set(np.flatnonzero(off).tolist())
-            found = [option for option in self._options() if not wanted.isdisjoint(option.cells.tolist())]
+            found = [option for option in self._options() if not wanted.isdisjoint(option.places)]
             self._touches[key] = found
         return found
 
@@ -361,7 +360,8 @@ class Walk:
         if not sides.any():
             self._flipped[:] = 0
             return None
-        list(self._options())  # fills in what is exempt
+        if self._exempt is None:
+            self._exempt = np.any([self._between(option.cells) for option in self._options()], axis=0)
         flipped = sides & ~self._exempt & ~self._settled & ~self._masked[:, None]
         self._flipped = np.where(flipped, self._flipped + 1, 0)
         lasting = self._flipped >= self.pace.patience

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 from puzzlegen.grid import DIRECTIONS, LINK, OPPOSITE, Cell, cells_of, move, neighbors
@@ -47,15 +48,19 @@ def stroke(state: FlowState, action: str) -> Stroke:
 def stacks(start: FlowState) -> list[tuple[Glyph, ...]]:
     """For each cell: nothing, or a pipe of some color with one or two links inside the board; dots keep theirs."""
     color_of = {cell: color for color, ends in enumerate(start.ends) for cell in ends}
+    every = tuple(range(len(start.ends)))
     found: list[tuple[Glyph, ...]] = []
     for cell in cells_of(start.shape):
-        bits = [LINK[direction] for direction, _ in neighbors(cell, start.shape)]
-        colors: Sequence[int] = range(len(start.ends))
-        masks = sorted({one | other for one in bits for other in bits})
-        if cell in color_of:
-            colors, masks = [color_of[cell]], sorted(bits)
-        found.append(((), *((Mark("pipe", color, mask),) for color in colors for mask in masks)))
+        bits = tuple([LINK[direction] for direction, _ in neighbors(cell, start.shape)])
+        found.append(_stacks(bits, (color_of[cell],), 1) if cell in color_of else _stacks(bits, every, 2))
     return found
+
+
+@functools.lru_cache(maxsize=256)
+def _stacks(bits: tuple[int, ...], colors: tuple[int, ...], most: int) -> tuple[Glyph, ...]:
+    """Nothing, or a pipe of one of these colors with up to `most` of these links; the same for most cells."""
+    masks = sorted(bits if most == 1 else {one | other for one in bits for other in bits})
+    return ((), *((Mark("pipe", color, mask),) for color in colors for mask in masks))
 
 
 def read_board(start: FlowState, board: Sequence[Glyph]) -> FlowState | None:

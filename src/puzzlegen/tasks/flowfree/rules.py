@@ -79,15 +79,8 @@ class FlowFree(Task[FlowParams, FlowState]):
 
     def actions(self, state: FlowState) -> Iterable[str]:
         """Color by color, first and then second endpoint's strand, in the order U D L R."""
-        taken = strands.colors_on(state)
-        return [
-            letter + direction
-            for color in range(len(state.ends))
-            if not strands.is_closed(state, color)
-            for strand, letter in enumerate((notation.COLORS[color].lower(), notation.COLORS[color]))
-            for direction in DIRECTIONS
-            if strands.obstacle(state, taken, color, strand, direction) is None
-        ]
+        letters = notation.COLORS.lower(), notation.COLORS
+        return [letters[strand][color] + direction for color, strand, direction in strands.openings(state)]
 
     def step(self, state: FlowState, action: str) -> FlowState:
         """Draw one link."""

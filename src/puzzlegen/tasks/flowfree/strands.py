@@ -99,6 +99,23 @@ def obstacle(state: FlowState, taken: Mapping[Cell, int], color: int, strand: in
     return None
 
 
+def openings(state: FlowState) -> list[tuple[int, int, str]]:
+    """(color, strand, direction) of every link that can be drawn: what has no `obstacle`."""
+    taken = colors_on(state)
+    rows, cols = state.shape
+    found = []
+    for color, (ends, own) in enumerate(zip(state.ends, state.strands, strict=True)):
+        tips = tip(ends[0], own[0]), tip(ends[1], own[1])
+        if tips[0] == ends[1]:
+            continue  # closed
+        for strand, (row, col) in enumerate(tips):
+            for direction, (down, right) in STEP.items():
+                target = row + down, col + right
+                if 0 <= target[0] < rows and 0 <= target[1] < cols and (target not in taken or target in tips):
+                    found.append((color, strand, direction))
+    return found
+
+
 def ordered(shape: Shape, pairs: Iterable[Pair]) -> FlowState:
     """The state with these pairs, endpoints and pairs brought into reading order."""
     done = []
