@@ -219,18 +219,16 @@ def test_interrupted_while_workers_start(delay: float, tmp_path: Path) -> None:
     assert lines(err) == ["Interrupted. What is complete stays; run the same command to go on."]
 
 
-@pytest.mark.parametrize("moment", ["request", "first part"])
-def test_killed_worker(moment: str, undisturbed: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("moment", ["request", "first draft unit", "first part"])
+def test_killed_workers_cost_nothing_but_time(moment: str, undisturbed: Path, tmp_path: Path) -> None:
     folder = tmp_path / "data set"
     process = start(*REQUEST, "--workers", 2, "--out", folder)
     assert wait_for(lambda: MOMENTS[moment](folder) and len(workers(process.pid)) == 2, process)
-    os.kill(workers(process.pid)[0], signal.SIGKILL)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 4
-    assert len(lines(err)) == 1, err
-    assert lines(err)[0].startswith("Error: A worker process died.")
-    done = puzzlegen(*REQUEST, "--workers", 2, "--out", folder)
-    assert (done.returncode, done.stderr) == (0, "")
+    for pid in workers(process.pid):
+        os.kill(pid, signal.SIGKILL)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (0, "")
+    assert out.startswith("140 verified clips")
     expect_same(folder, undisturbed)
 
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from puzzlegen.cli.engines import engine_options, open_engine
 from puzzlegen.errors import CorruptData, InvalidInput, UnknownName
 
 if TYPE_CHECKING:
-    from puzzlegen.generate.engines import Engine
     from puzzlegen.generate.plan import Request
 
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the dataset.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Another seed gives other puzzles.")
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes. Never changes rows.")
+@engine_options
 @click.option(
     "--format", "clip", help="wan480, square480, square256, tiny, or WIDTHxHEIGHTxFRAMES[@FPS]. [default: the recipe's]"
 )
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Print the plan with estimates from sample clips; write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest (or plan) as JSON on stdout.")
 def generate_command(
-    targets: tuple[str, ...], num: int, out: Path, seed: int, workers: int, clip: str | None, shard_rows: int,
-    split: str | None, looks: tuple[str, ...], dry_run: bool, as_json: bool,
+    targets: tuple[str, ...], num: int, out: Path, seed: int, workers: int, engine_name: str, address: str | None,
+    clip: str | None, shard_rows: int, split: str | None, looks: tuple[str, ...], dry_run: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Write a verified dataset of solved puzzles as clips in Parquet shards.
 
@@ -49,7 +50,7 @@ def generate_command(
     if dry_run:
         _print_plan(request, workers, as_json)
         return
-    with _engine(workers) as engine, _bar(disable=as_json) as progress:
+    with open_engine(workers, engine_name, address) as engine, _bar(disable=as_json) as progress:
         manifest = generate(request, out, engine, progress)
     if as_json:
         click.echo(json.dumps({"out": str(out), **manifest}, indent=2))
@@ -106,20 +107,6 @@ def _parse_target(target: str) -> tuple[str, str]:
 
 
 @contextmanager
-def _engine(workers: int) -> Iterator[Engine]:
-    from puzzlegen.generate.engines import InProcess, LocalPool
-
-    if workers == 1:
-        yield InProcess()
-        return
-    pool = LocalPool(workers)
-    try:
-        yield pool
-    finally:
-        pool.close()
-
-
-@contextmanager
 def _bar(disable: bool = False) -> Iterator[Any]:
     """A progress bar with rate and time left on a terminal, one for each stage."""
     from tqdm import tqdm
@@ -162,8 +149,9 @@ def _print_plan(request: Request, workers: int, as_json: bool) -> None:
 @click.command("verify")
 @click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes.")
+@engine_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
-def verify_command(folder: Path, workers: int, as_json: bool) -> None:
+def verify_command(folder: Path, workers: int, engine_name: str, address: str | None, as_json: bool) -> None:
     """Decode and judge every clip of a dataset again; check bytes, digests, duplicates and splits.
 
     \b
@@ -173,7 +161,7 @@ def verify_command(folder: Path, workers: int, as_json: bool) -> None:
     from puzzlegen.shards.manifest import read_manifest
 
     manifest = read_manifest(folder)
-    with _engine(workers) as engine, _bar(disable=as_json) as progress:
+    with open_engine(workers, engine_name, address) as engine, _bar(disable=as_json) as progress:
         problems = audit(folder, engine, progress)
     if as_json:
         click.echo(json.dumps({"clips": manifest["rows"], "problems": problems}, indent=2))
