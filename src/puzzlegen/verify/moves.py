@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -91,8 +92,9 @@ def is_miscounted(coming: Move, seen: Labels, sharp: NDArray[np.bool_]) -> bool:
     return shown > max(counts) or (certain and shown < min(counts))
 
 
+@functools.lru_cache(maxsize=64)
 def facing(shape: Shape) -> NDArray[np.intp]:
-    """The neighbour of each cell in direction U, D, L, R [N, 4]; N beyond the border."""
+    """The neighbour of each cell in direction U, D, L, R [N, 4]; N beyond the border. Kept, not to be written to."""
     rows, cols = shape
     found = np.full((rows * cols, len(DIRECTIONS)), rows * cols, dtype=np.intp)
     for cell in range(rows * cols):
@@ -100,4 +102,5 @@ def facing(shape: Shape) -> NDArray[np.intp]:
             other = move(divmod(cell, cols), direction)
             if inside(other, shape):
                 found[cell, side] = other[0] * cols + other[1]
+    found.flags.writeable = False
     return found

@@ -7,17 +7,16 @@ move. A move is entered when the cells that it changes show its result, or that 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from puzzlegen.replay import board
 from puzzlegen.task import Task
 from puzzlegen.types import Sighting
 from puzzlegen.verify.atlas import GOAL, LAYOUT, UNCLEAR, Atlas, Labels
-from puzzlegen.verify.moves import Fault, Move, facing, fits, is_between, is_miscounted, misses
+from puzzlegen.verify.moves import Fault, Move, fits, is_between, is_miscounted, misses
+from puzzlegen.verify.options import Options
 from puzzlegen.verify.pace import Pace
 
 _UNEXPLAINED = 8
@@ -26,8 +25,6 @@ _MOST_HIDDEN_AT_START = 0.12
 """Share of cells that something static may cover from the first frame on."""
 _UNCLEAR_PATIENCE = 2
 """Times as long as a contrary cell may a cell be unclear."""
-_BEAM = 48
-"""Rows of actions that are followed side by side when a frame shows none of the nearest states."""
 
 
 class Walk:
@@ -50,18 +47,23 @@ class Walk:
         self.seen = [Sighting(0, start)]
         self.flickers = 0
         self._cells = len(atlas.stacks)
-        self._last = atlas.labels(board(task, start))
-        self._moves: dict[str, Move] = {}
+        self._options = Options(task, atlas, start)
+        self._last = self.labels
         self._masked = np.zeros(self._cells, dtype=bool)
         self._stray = np.zeros(self._cells, dtype=np.int32)
         self._ghost = np.zeros(self._cells, dtype=bool)
         self._lost = 0
         self._miscounted = 0
         self._flipped = np.zeros((self._cells, 4), dtype=np.int32)
-        self._facing = facing(task.shape(start))
         self._settled = np.zeros((self._cells, 4), dtype=bool)
         """Sides that a thing which has just moved may still reach over."""
-        self._enter(self._last)
+        self._barren: tuple[Labels, NDArray[np.bool_]] | None = None
+        """A frame from which no move could be read."""
+
+    @property
+    def labels(self) -> Labels:
+        """What the cells show in the last state of the walk [N]."""
+        return self._options.labels
 
     @property
     def state(self) -> Any:
@@ -116,67 +118,12 @@ class Walk:
         """Whether a frame shows the state of the walk, and nothing else."""
         return bool(((seen == self.labels) | self._masked).all())
 
-    # --- what the actions would change
-
-    def _enter(self, labels: Labels) -> None:
-        """Begin with the options of the last state, which these labels show."""
-        self.labels = labels
-        self._shown = labels.tolist()
-        self._known: list[Move] = []
-        self._unknown = iter(self.task.actions(self.state))
-        self._touches: dict[bytes, list[Move]] = {}
-        self._exempt: NDArray[np.bool_] | None = None
-        self._lost = 0
-        self._miscounted = 0
-        self._barren: tuple[Labels, NDArray[np.bool_]] | None = None
-        """A frame from which no move could be read."""
-
-    def _options(self) -> Iterator[Move]:
-        """What each legal action changes, worked out when first needed."""
-        yield from self._known
-        for action in self._unknown:
-            known = self._moves.get(action)
-            if known is None or known.before.tolist() != [self._shown[cell] for cell in known.places]:
-                then = self._labels_of(self.task.step(self.state, action))
-                known = self._moves[action] = self._changes(then, self.labels, (action,))
-            self._known.append(known)
-            yield known
-
-    def _labels_of(self, state: Any) -> Labels:
-        return self.atlas.labels(board(self.task, state))
-
-    def _after(self, labels: Labels, action: str, after: Any) -> Labels:
-        """The labels after an action; worked out anew only where its cells are not as they were the last time."""
-        known = self._moves.get(action)
-        if known is None or not np.array_equal(labels[known.cells], known.before):
-            then = self._labels_of(after)
-            self._moves[action] = self._changes(then, labels, (action,))
-            return then
-        then = labels.copy()
-        then[known.cells] = known.after
-        return then
-
-    def _changes(self, then: Labels, labels: Labels, actions: tuple[str, ...], done: Move | None = None) -> Move:
-        """What a row of actions changes after which the cells show `then`; `done` is the row without the last one."""
-        before = labels.copy()
-        if done is not None:
-            before[done.cells] = done.after
-        last = then != before
-        cells = np.flatnonzero(last | (then != labels))
-        return Move(actions, cells, labels[cells], then[cells], done, last[cells], cells.tolist())
-
-    def _between(self, cells: NDArray[np.intp]) -> NDArray[np.bool_]:
-        """The sides [N, 4] over which something moves when these cells change."""
-        among = np.zeros(self._cells + 1, dtype=bool)
-        among[cells] = True
-        return among[:-1, None] & among[self._facing]
-
     # --- moves
 
     def _arrival(self, seen: Labels, off: NDArray[np.bool_]) -> Move | None:
         """The legal action, or row of a few, whose result the frame shows; that which leaves least unexplained."""
         best: tuple[int, Move] | None = None
-        touching = self._touching(off)
+        touching = self._options.touching(off)
         for option in touching:
             best = self._better(best, option, seen, off)
         if best is not None and best[0] < _UNEXPLAINED:
@@ -185,7 +132,7 @@ class Walk:
             return None  # all that differs is on its way
         if self._barren is not None and all(map(np.array_equal, self._barren, (seen, off))):
             return None
-        for rows in self._rows(seen, off):
+        for rows in self._options.rows(seen, off, self.pace.reach):
             for row in rows:
                 if len(row.actions) <= self.pace.reach:
                     best = self._better(best, row, seen, off)
@@ -199,16 +146,6 @@ class Walk:
     def _explains(self, option: Move, seen: Labels, off: NDArray[np.bool_]) -> bool:
         """Whether all that differs may be seen while this action is on its way."""
         return bool(off.sum() == off[option.cells].sum() and fits(option, seen).all())
-
-    def _touching(self, off: NDArray[np.bool_]) -> list[Move]:
-        """The legal actions that change a cell which differs."""
-        key = off.tobytes()
-        found = self._touches.get(key)
-        if found is None:  # the same cells mostly differ in several frames
-            wanted = set(np.flatnonzero(off).tolist())
-            found = [option for option in self._options() if not wanted.isdisjoint(option.places)]
-            self._touches[key] = found
-        return found
 
     def _better(
         self, best: tuple[int, Move] | None, option: Move, seen: Labels, off: NDArray[np.bool_], halfway: bool = False
@@ -246,39 +183,6 @@ class Walk:
         cost = int(wrong.sum() + outside.sum()) * _UNEXPLAINED + len(done.actions)
         return (cost, done) if best is None or cost < best[0] else best
 
-    def _rows(self, seen: Labels, off: NDArray[np.bool_]) -> Iterator[list[Move]]:
-        """Rows of two actions, of three and so on, those first that are nearest to what is seen (beam search)."""
-        beam = [(option, self.task.step(self.state, option.actions[0])) for option in self._touching(off)]
-        met = {self.state, *(state for _, state in beam)}
-        for _ in range(self.pace.reach):
-            longer = []
-            for row, state in beam:
-                labels = self.labels.copy()
-                labels[row.cells] = row.after
-                related = off.copy()
-                related[row.cells] = True
-                for action in self.task.actions(state):
-                    after = self.task.step(state, action)
-                    if after in met:
-                        continue
-                    met.add(after)
-                    longest = self._changes(
-                        self._after(labels, action, after), self.labels, (*row.actions, action), row
-                    )
-                    if related[longest.cells[longest.ending]].any():  # what changes elsewhere would be seen there
-                        longer.append((longest, after))
-            beam = sorted(longer, key=lambda pair: self._contrary(pair[0], seen, off))[:_BEAM]
-            if not beam:
-                return
-            yield [row for row, _ in beam]
-
-    def _contrary(self, row: Move, seen: Labels, off: NDArray[np.bool_]) -> int:
-        """Cells that would not show what is seen after these actions."""
-        shown = seen[row.cells]
-        mended = off[row.cells] & (shown == row.after)
-        broken = ~off[row.cells] & (shown != row.after) & (shown != UNCLEAR)
-        return int(broken.sum()) - int(mended.sum())
-
     def _follow(self, frame: int, arrived: Move) -> None:
         for action in arrived.actions:
             state = self.task.step(self.state, action)
@@ -287,11 +191,12 @@ class Walk:
             self.states.append(state)
             self._add(Sighting(frame, state))
         self._stray[arrived.cells] = 0
-        between = self._between(arrived.cells)
+        self._settled = self._options.between(arrived.cells)
         labels = self.labels.copy()
         labels[arrived.cells] = arrived.after
-        self._enter(labels)
-        self._settled = between
+        self._options.enter(self.state, labels)
+        self._lost = self._miscounted = 0
+        self._barren = None
 
     # --- what no action explains
 
@@ -299,34 +204,18 @@ class Walk:
         """Cells that differ from the state though no action is on its way that changes them."""
         coming = self._on_its_way(seen, off, sharp)
         stray = off.copy()
-        limit = np.full(self._cells, self.pace.patience)
         if coming is not None:
-            shown = seen[coming.cells]
-            fitting = fits(coming, seen)
             differ, held = off[coming.cells], coming.before > 0
             alone = differ.sum() == 1 and not differ[held].any()
-            if not alone or not (held.any() or (shown[differ] == UNCLEAR).all()):  # something has left or grown
-                stray[coming.cells[fitting]] = False
-            certain = (sharp[coming.cells] & (shown > UNCLEAR)) | (
-                (shown == 0) & held & (coming.after > 0) & (not coming.carries)
-            )
-            slack = np.where(shown == LAYOUT, 2 * self.pace.slowest, self.pace.slowest // 2)
-            limit[coming.cells] += np.where(certain, 0, slack)
-        unclear = stray & (seen == UNCLEAR)
-        contrary = stray & ~unclear
-        if coming is None or not unclear[coming.cells].any():
-            limit[unclear] *= _UNCLEAR_PATIENCE
-        limit[stray & ~sharp & self._settled.any(axis=1)] += self.pace.slowest  # the rest has arrived before it
-        self._stray = np.where(stray, self._stray + 1, 0)
-        self._ghost = np.where(stray, self._ghost & stray | (contrary & sharp & (seen > 0) & (self.labels == 0)), False)
-        elsewhere = stray.copy()
-        if coming is not None:
-            elsewhere[coming.cells] = False
-        self.flickers += bool((elsewhere & contrary).any() or elsewhere.sum() > max(1, 0.1 * self._cells))
-        lasting = self._stray >= limit
-        if lasting.any():
-            longest = int(self._stray[lasting].max())
-            return Fault(max(0, frame + 1 - longest), np.flatnonzero(lasting), seen)
+            if not alone or not (held.any() or (seen[coming.cells][differ] == UNCLEAR).all()):  # has left or grown
+                stray[coming.cells[fits(coming, seen)]] = False
+        if stray.any():
+            fault = self._lasting(frame, seen, stray, coming, sharp)
+            if fault is not None:
+                return fault
+        else:
+            self._stray.fill(0)
+            self._ghost.fill(False)
         wrong = off & ~stray
         clear = wrong.any() and not (seen[wrong] == UNCLEAR).any()
         self._lost = self._lost + 1 if clear and not stray.any() else 0
@@ -337,6 +226,34 @@ class Walk:
                 return Fault(frame + 1 - count, np.flatnonzero(off), seen)
         return None
 
+    def _lasting(
+        self, frame: int, seen: Labels, stray: NDArray[np.bool_], coming: Move | None, sharp: NDArray[np.bool_]
+    ) -> Fault | None:
+        """Count the frames for which cells have been stray; a fault once some have been for too long."""
+        limit = np.full(self._cells, self.pace.patience)
+        elsewhere = stray.copy()
+        if coming is not None:
+            shown, held = seen[coming.cells], coming.before > 0
+            certain = (sharp[coming.cells] & (shown > UNCLEAR)) | (
+                (shown == 0) & held & (coming.after > 0) & (not coming.carries)
+            )
+            slack = np.where(shown == LAYOUT, 2 * self.pace.slowest, self.pace.slowest // 2)
+            limit[coming.cells] += np.where(certain, 0, slack)
+            elsewhere[coming.cells] = False
+        unclear = stray & (seen == UNCLEAR)
+        contrary = stray & ~unclear
+        if coming is None or not unclear[coming.cells].any():
+            limit[unclear] *= _UNCLEAR_PATIENCE
+        limit[stray & ~sharp & self._settled.any(axis=1)] += self.pace.slowest  # the rest has arrived before it
+        self._stray = np.where(stray, self._stray + 1, 0)
+        self._ghost = np.where(stray, self._ghost & stray | (contrary & sharp & (seen > 0) & (self.labels == 0)), False)
+        self.flickers += bool((elsewhere & contrary).any() or elsewhere.sum() > max(1, 0.1 * self._cells))
+        lasting = self._stray >= limit
+        if not lasting.any():
+            return None
+        longest = int(self._stray[lasting].max())
+        return Fault(max(0, frame + 1 - longest), np.flatnonzero(lasting), seen)
+
     def _on_its_way(self, seen: Labels, off: NDArray[np.bool_], sharp: NDArray[np.bool_]) -> Move | None:
         """The legal action that explains most of what differs: cells that it changes, and what they show meanwhile.
 
@@ -345,7 +262,7 @@ class Walk:
         """
         best: Move | None = None
         count, most = int(off.sum()), (0, False)
-        for option in self._touching(off) if count else ():
+        for option in self._options.touching(off) if count else ():
             differ = off[option.cells]
             explained = int(differ.sum()) + int((differ & fits(option, seen)).sum())
             likely = explained, not sharp[option.cells].all()
@@ -360,9 +277,7 @@ class Walk:
         if not sides.any():
             self._flipped[:] = 0
             return None
-        if self._exempt is None:
-            self._exempt = np.any([self._between(option.cells) for option in self._options()], axis=0)
-        flipped = sides & ~self._exempt & ~self._settled & ~self._masked[:, None]
+        flipped = sides & ~self._options.sides() & ~self._settled & ~self._masked[:, None]
         self._flipped = np.where(flipped, self._flipped + 1, 0)
         lasting = self._flipped >= self.pace.patience
         if not lasting.any():
