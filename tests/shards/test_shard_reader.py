@@ -205,13 +205,14 @@ def test_impossible_ranks_are_refused(dataset: ShardDataset, arguments: dict[str
 def test_drawing_again_gives_what_was_encoded(folder: Path, task: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The canvases that went into the encoder when the row was made, against those drawn from the stored row."""
     encoded: list[Any] = []
-    encode = video.encode
+    encode = video.encode_runs
 
-    def spy(canvases: Iterator[Any], clip: Any) -> bytes:
-        encoded.append(np.stack([canvas.copy() for canvas in canvases]))
-        return encode(iter(encoded[-1]), clip)
+    def spy(runs: Iterator[Any], clip: Any) -> bytes:
+        copies = [(canvas.copy(), count) for canvas, count in runs]
+        encoded.append(np.stack([canvas for canvas, count in copies for _ in range(count)]))
+        return encode(iter(copies), clip)
 
-    monkeypatch.setattr(video, "encode", spy)
+    monkeypatch.setattr(video, "encode_runs", spy)
     recipe = registry.load(task)
     for row in list(ShardDataset(folder, task=task))[:6]:
         stream = sample.Stream(recipe=task, level=row["level"], seed=row["seed"], clip=row.clip)

@@ -157,7 +157,7 @@ def film(
     trajectory = replay(task, start, actions)
     painter = Painter(task.backdrop(start), fit(task.shape(start), clip), clip, look)
     stage("encode")
-    data = video.encode(painter.frames(task, trajectory, timeline), clip)
+    data = video.encode_runs(painter.runs(task, trajectory, timeline), clip)
     stage("verify")
     first, final = require_gold(Verifier(task, start, look, clip, len(actions)), data, actions, name)
     return Film(data, first, final, trajectory, timeline)

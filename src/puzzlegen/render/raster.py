@@ -91,30 +91,42 @@ class Painter:
         self, task: Task[Any, Any], trajectory: Trajectory[Any], timeline: Timeline
     ) -> Iterator[NDArray[np.uint8]]:
         """Every frame of the clip in turn, on one canvas that is reused: copy what is to be kept."""
+        for canvas, count in self.runs(task, trajectory, timeline):
+            yield from itertools.repeat(canvas, count)
+
+    def runs(
+        self, task: Task[Any, Any], trajectory: Trajectory[Any], timeline: Timeline
+    ) -> Iterator[tuple[NDArray[np.uint8], int]]:
+        """The same frames, each with the number of frames for which it stays."""
         canvas = new_canvas(self._clip.height, self._clip.width)
         picture = planes_of(canvas)
         state, *following = trajectory.states
         tokens = task.tokens(state)
         stacks = stacks_of(tokens, self.layout.shape)
         self.draw(picture, stacks)
-        yield from itertools.repeat(canvas, timeline.hold_start)
+        stays, whole = timeline.hold_start, timeline.frames_per_action
         for action, next_state in zip(trajectory.actions, following, strict=True):
             next_tokens = task.tokens(next_state)
             next_stacks = stacks_of(next_tokens, self.layout.shape)
-            glides = self._look.motion == "glide" and timeline.frames_per_action > 1
+            glides = self._look.motion == "glide" and whole > 1
             movers = _movers(tokens, next_tokens) if glides else []
             strokes = task.strokes(state, action) if glides else ()
-            for part in range(1, timeline.frames_per_action):
-                self._draw_movers(picture, stacks, movers, part, timeline.frames_per_action)
-                self._draw_strokes(picture, strokes, part, timeline.frames_per_action)
-                yield canvas
+            if movers or strokes:
+                for part in range(1, whole):
+                    yield canvas, stays
+                    stays = 1
+                    self._draw_movers(picture, stacks, movers, part, whole)
+                    self._draw_strokes(picture, strokes, part, whole)
+            else:
+                stays += whole - 1
+            yield canvas, stays
+            stays = 1
             touched = {self._index(cell) for moved in (*movers, *strokes) for cell in (moved.source, moved.target)}
             for index, (old, new) in enumerate(zip(stacks, next_stacks, strict=True)):
                 if old != new or index in touched:
                     self.draw_cell(picture, index, new)
-            yield canvas
             state, tokens, stacks = next_state, next_tokens, next_stacks
-        yield from itertools.repeat(canvas, timeline.num_frames - 1 - timeline.last_keyframe)
+        yield canvas, stays + timeline.num_frames - 1 - timeline.last_keyframe
 
     def _index(self, cell: Cell) -> int:
         return cell[0] * self.layout.shape[1] + cell[1]

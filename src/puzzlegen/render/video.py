@@ -9,6 +9,7 @@ once.
 
 from __future__ import annotations
 
+import functools
 import io
 import os
 import tempfile
@@ -16,7 +17,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import av
 import av.video.frame
@@ -29,6 +30,7 @@ from numpy.typing import NDArray
 from puzzlegen.errors import CorruptData
 from puzzlegen.render.formats import ClipFormat
 from puzzlegen.render.planes import Planes, canvas_of
+from puzzlegen.render.repeats import is_repeat, numbered
 
 _BT709 = 1
 _LIMITED_RANGE = 1
@@ -37,14 +39,22 @@ _PARAMS = "cabac=0:threads=1:keyint=infinite:scenecut=0"
 _X264 = {"preset": "ultrafast", "qp": str(_QP), "x264-params": _PARAMS}
 
 
+Run = tuple[NDArray[np.uint8], int]  # a canvas [H * 3/2, W], and for how many frames it stays
+
+
 def encode(canvases: Iterable[NDArray[np.uint8]], clip: ClipFormat) -> bytes:
-    """Encode YUV canvases [H * 3/2, W]; the same array may be yielded again with other content.
+    """Encode YUV canvases [H * 3/2, W], as `encode_runs` does."""
+    return encode_runs(((canvas, 1) for canvas in canvases), clip)
+
+
+def encode_runs(runs: Iterable[Run], clip: ClipFormat) -> bytes:
+    """Encode YUV canvases that stay for some frames; the same array may come again with other content.
 
     Returns:
-        A whole mp4 file, the same bytes for the same frames and version of PyAV.
+        A whole mp4 file, the same bytes for the same runs and version of PyAV. A picture that stays is encoded once.
     """
     with _file() as path:
-        _write(canvases, clip, str(path))
+        _write(runs, clip, str(path))
         return path.read_bytes()
 
 
@@ -62,26 +72,68 @@ def _file() -> Iterator[Path]:
         os.close(handle)
 
 
-def _write(canvases: Iterable[NDArray[np.uint8]], clip: ClipFormat, name: str) -> None:
+def _write(runs: Iterable[Run], clip: ClipFormat, name: str) -> None:
     options = {"movflags": "faststart", "fflags": "bitexact"}
     with av.open(name, "w", format="mp4", options=options) as container:
         stream = container.add_stream("libx264", rate=clip.fps, options=dict(_X264))
-        context = stream.codec_context
-        context.width, context.height, context.pix_fmt = clip.width, clip.height, "yuv420p"
-        context.thread_count = 1
-        context.time_base = Fraction(1, clip.fps)
-        context.color_range = _LIMITED_RANGE
-        context.colorspace = context.color_primaries = context.color_trc = _BT709
-        context.flags |= av.codec.context.Flags.bitexact
-        frame = None
-        source = None
-        for index, canvas in enumerate(canvases):
-            if canvas is not source:
-                frame, source = av.VideoFrame.from_numpy_buffer(canvas, format="yuv420p"), canvas
-            assert frame is not None
-            frame.pts = index
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
+        _set_up(stream.codec_context, clip)
+        for packet, count in _coded(stream, runs):
+            first = packet.pts or 0
+            container.mux(_numbered(stream, bytes(packet), first) if first else packet)
+            for index in range(first + 1, first + count):
+                container.mux(_numbered(stream, _repeat(clip.width, clip.height), index))
+
+
+def _coded(stream: VideoStream, runs: Iterable[Run]) -> Iterator[tuple[av.Packet[VideoStream], int]]:
+    """The packet of every run's picture, its time that of the run's first frame, and how many frames it stays."""
+    frame = source = None
+    counts: dict[int, int] = {}
+    index = 0
+    for canvas, count in runs:
+        if canvas is not source:
+            frame, source = av.VideoFrame.from_numpy_buffer(canvas, format="yuv420p"), canvas
+        assert frame is not None
+        frame.pts = index
+        counts[index] = count
+        index += count
+        for packet in stream.encode(frame):
+            yield packet, counts.pop(packet.pts or 0)
+    for packet in stream.encode():
+        yield packet, counts.pop(packet.pts or 0)
+
+
+def _set_up(context: av.VideoCodecContext, clip: ClipFormat) -> None:
+    context.width, context.height, context.pix_fmt = clip.width, clip.height, "yuv420p"
+    context.thread_count = 1
+    context.time_base = Fraction(1, clip.fps)
+    context.color_range = _LIMITED_RANGE
+    context.colorspace = context.color_primaries = context.color_trc = _BT709
+    context.flags |= av.codec.context.Flags.bitexact
+
+
+def _numbered(stream: VideoStream, data: bytes, index: int) -> av.Packet[VideoStream]:
+    """A packet for the picture of this index, which is not the first."""
+    packet: av.Packet[Any] = av.Packet(numbered(data, index))
+    packet.stream, packet.time_base = stream, stream.codec_context.time_base
+    packet.pts = packet.dts = index
+    packet.duration = 1
+    return packet
+
+
+@functools.lru_cache(maxsize=16)
+def _repeat(width: int, height: int) -> bytes:
+    """The packet of a picture of this size that is as the one before, made by x264."""
+    context = av.VideoCodecContext.create("libx264", "w")
+    context.options = dict(_X264)
+    _set_up(context, ClipFormat(width=width, height=height, num_frames=9))
+    frame = av.VideoFrame.from_numpy_buffer(np.full((height * 3 // 2, width), 128, dtype=np.uint8), format="yuv420p")
+    packets = []
+    for frame.pts in range(2):
+        packets += context.encode(frame)
+    packets += context.encode()
+    data = bytes(packets[1])
+    assert is_repeat(data), "x264 codes a picture that does not change"
+    return data
 
 
 def open_planes(video: bytes) -> tuple[int, Iterator[Planes]]:

@@ -138,7 +138,7 @@ def atlas(painter: Painter, stacks: Sequence[Sequence[Glyph]], start: Sequence[G
     sides = {backdrop: _sides(backdrop, flips[backdrop], means) for backdrop in distinct}
     beside = {
         (backdrop, own): _closed_beside(backdrop, own, sides[backdrop], means)
-        for backdrop, own in zip(painter.backdrop, stacks, strict=True)
+        for backdrop, own in dict.fromkeys(zip(painter.backdrop, stacks, strict=True))
     }
     return Atlas(
         stacks=stacks,

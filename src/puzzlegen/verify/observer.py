@@ -297,7 +297,7 @@ class Observer:
 
     def _difference(self, features: Features, labels: Labels) -> float:
         """Mean luma difference over all cells, those that differ most left out, in levels."""
-        return _trimmed(self._off(features, labels))
+        return float(_trimmed(self._off(features, labels)))
 
     def _steady(self, features: Features, before: Labels, moving: NDArray[np.bool_]) -> int:
         """How many pictures it is until the mean difference has grown by much.
@@ -313,10 +313,9 @@ class Observer:
         known = self._known()
         if known is not None:
             off *= known[:, luma]
-        for index in np.flatnonzero(moving & (off.mean(axis=(1, 2)) > most)):  # the trimmed mean is never greater
-            if _trimmed(off[index]) > most:
-                return int(index)
-        return len(features)
+        suspects = np.flatnonzero(moving & (off.mean(axis=(1, 2)) > most))  # the trimmed mean is never greater
+        drifted = suspects[_trimmed(off[suspects]) > most]
+        return int(drifted[0]) if drifted.size else len(features)
 
     def _off(self, features: Features, labels: Labels) -> NDArray[np.float32]:
         """Luma difference of every block that can be seen [N, 64], in levels."""
@@ -335,7 +334,7 @@ class Observer:
             self.view = before
 
 
-def _trimmed(off: NDArray[np.float32]) -> float:
-    """Mean over cells, the quarter that is highest left out."""
-    each = off.mean(axis=1)
-    return float(np.sort(each)[: max(1, len(each) * 3 // 4)].mean())
+def _trimmed(off: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Mean over cells [..., N, 64], the quarter of them that is highest left out [...]."""
+    each = np.sort(off.mean(axis=-1), axis=-1)
+    return np.asarray(each[..., : max(1, each.shape[-1] * 3 // 4)].mean(axis=-1))
