@@ -18,10 +18,24 @@ def kernel(function: F) -> F:
     """The function, compiled when it is first called with arguments of these types.
 
     What was compiled is kept beside the source, or in the user's cache where that is read-only (`NUMBA_CACHE_DIR`
-    names another place); where neither can be written, every process compiles anew. Division by zero gives what numpy
-    gives, and indices are not checked.
+    names another place); where neither can be written, every process compiles anew. It is used until a source changes
+    that lies in the kernel's folder, in a package around it, or in puzzlegen's own; a kernel must take nothing from
+    elsewhere. Division by zero gives what numpy gives, and indices are not checked.
     """
-    compile_: Any = functools.partial(numba.njit, error_model="numpy", nogil=True)
+    return _compiled(function)
+
+
+def leaf(function: F) -> F:
+    """A kernel that makes no arrays, but works on those that it is given; it calls leaves only.
+
+    No references are counted in it. Around inner loops that takes half of the time, because numba counts a reference
+    for every array of a tuple whenever a function that takes the tuple has branches.
+    """
+    return _compiled(function, _nrt=False)
+
+
+def _compiled(function: F, **options: bool) -> F:
+    compile_: Any = functools.partial(numba.njit, error_model="numpy", nogil=True, **options)
     try:
         compiled: F = compile_(_dated(function), cache=True)
     except RuntimeError:  # numba found no place for its cache
@@ -60,7 +74,21 @@ _FIRST = numba.uint64(0xBF58476D1CE4E5B9)
 _SECOND = numba.uint64(0x94D049BB133111EB)
 
 
-@kernel
+@leaf
+def bits(word: Any) -> Any:
+    """`seeding.Rng.bits`, as uint64.
+
+    Args:
+        word: uint64 [1], the state of the stream, moved on.
+    """
+    word[0] += _GOLDEN
+    mixed = word[0]
+    mixed = (mixed ^ (mixed >> numba.uint64(30))) * _FIRST
+    mixed = (mixed ^ (mixed >> numba.uint64(27))) * _SECOND
+    return mixed ^ (mixed >> numba.uint64(31))
+
+
+@leaf
 def below(word: Any, bound: int) -> int:
     """`seeding.Rng.below`, for a bound below 2**31.
 
@@ -68,9 +96,4 @@ def below(word: Any, bound: int) -> int:
         word: uint64 [1], the state of the stream, moved on.
         bound: as there.
     """
-    word[0] += _GOLDEN
-    mixed = word[0]
-    mixed = (mixed ^ (mixed >> numba.uint64(30))) * _FIRST
-    mixed = (mixed ^ (mixed >> numba.uint64(27))) * _SECOND
-    mixed ^= mixed >> numba.uint64(31)
-    return numba.int64(mixed >> numba.uint64(32)) * bound >> 32  # type: ignore[no-any-return]
+    return numba.int64(bits(word) >> numba.uint64(32)) * bound >> 32  # type: ignore[no-any-return]

@@ -153,20 +153,20 @@ def pulled(floor: Cells, goals: Cells, rng: random.Random) -> tuple[Cells, tuple
     return boxes, player
 
 
-def check_against_dijkstra(picture: str) -> bool:
+def check_against_dijkstra(picture: str, task: Sokoban = TASK) -> bool:
     """Whether the level is solvable, after comparing every answer."""
     level = read_level(picture)
-    state = TASK.parse(picture)
+    state = task.parse(picture)
     best = cheapest(level, BIG, BIG + 1)
     least = cheapest(level, 1, BIG + 1)
-    assert TASK.distance(state) == (None if least is None else least // BIG), picture
+    assert task.distance(state) == (None if least is None else least // BIG), picture
     board, boxes, player = masks(state)
     if best is None or least is None:
         with pytest.raises(Unsolvable):
-            TASK.solve(state)
+            task.solve(state)
         assert best_line(board, boxes, player) is None
         return False
-    solution = TASK.solve(state)
+    solution = task.solve(state)
     assert replay(level, "".join(solution.actions)) == divmod(best, BIG), picture
     pushes, moves = least // BIG, least % BIG
     assert replay(level, best_line(board, boxes, player, "pushes-moves") or "") == (moves, pushes), picture

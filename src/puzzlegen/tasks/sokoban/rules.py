@@ -25,7 +25,7 @@ from puzzlegen.tasks.sokoban.bits import cells
 from puzzlegen.tasks.sokoban.board import masks
 from puzzlegen.tasks.sokoban.plans import push_optimal_lines
 from puzzlegen.tasks.sokoban.rooms import draw_start
-from puzzlegen.tasks.sokoban.solver import best_line, fewest_pushes
+from puzzlegen.tasks.sokoban.solver import Search, best_line, fewest_pushes
 from puzzlegen.tasks.sokoban.state import SokobanState, is_floor, is_free
 from puzzlegen.types import Forgery, Glyph, Solution, Token
 
@@ -80,9 +80,7 @@ class Sokoban(Task[SokobanParams, SokobanState]):
 
     def solve(self, start: SokobanState) -> Solution:
         """The fewest moves and, among such solutions, the fewest pushes. Whether it is the only one is not decided."""
-        board, boxes, player = masks(start)
-        least = fewest_pushes(board, boxes, player)
-        line = best_line(board, boxes, player) if least.value is not None else None
+        least, line, bound = self._search(start)
         if line is None or least.value is None:
             raise Unsolvable("no sequence of pushes brings every box onto a goal")
         measures = {
@@ -90,10 +88,17 @@ class Sokoban(Task[SokobanParams, SokobanState]):
             "pushes": sum(map(str.isupper, line)),
             "min_pushes": least.value,
             **_box_measures(start, line),
-            "lower_bound_gap": least.value - board.bound(boxes, player),
+            "lower_bound_gap": least.value - bound,
             "push_nodes": least.expanded,
         }
         return Solution(actions=tuple(line), optimal=True, unique=None, measures=measures)
+
+    def _search(self, start: SokobanState) -> tuple[Search, str | None, int]:
+        """(fewest pushes, best line, lower bound of the pushes) of a start."""
+        board, boxes, player = masks(start)
+        least = fewest_pushes(board, boxes, player)
+        line = best_line(board, boxes, player) if least.value is not None else None
+        return least, line, board.bound(boxes, player)
 
     def accepts(self, params: SokobanParams, solution: Solution) -> str | None:
         """Both ranges hold for the best solution."""
@@ -106,6 +111,12 @@ class Sokoban(Task[SokobanParams, SokobanState]):
     def fewest_actions(self, params: SokobanParams) -> int:
         """The lower end of the moves range."""
         return params.moves[0]
+
+    def compiled(self) -> Sokoban:
+        """Draws, solutions and distances on kernels; compiling them takes about half a minute, once."""
+        from puzzlegen.tasks.sokoban import compiled  # loads numpy and numba
+
+        return compiled.warm_up()
 
     def actions(self, state: SokobanState) -> Iterable[str]:
         """Walks and pushes in the order U D L R."""
@@ -250,7 +261,10 @@ def _box_measures(start: SokobanState, line: str) -> dict[str, int]:
 
 def _crop(state: SokobanState) -> SokobanState:
     """The same puzzle without the walls that touch no floor's row or column, boxes in reading order."""
-    cols = state.shape[1]
+    cols, walls = state.shape[1], state.floor
+    edges = walls[cols : 2 * cols], walls[-2 * cols : -cols], walls[1::cols], walls[cols - 2 :: cols]
+    if all(edge.strip("#") for edge in edges) and list(state.boxes) == sorted(state.boxes):
+        return state  # as every copy that `symmetries` gives
     floor = [divmod(index, cols) for index, character in enumerate(state.floor) if character != "#"]
     top, bottom = floor[0][0] - 1, floor[-1][0] + 1
     left, right = min(col for _, col in floor) - 1, max(col for _, col in floor) + 1

@@ -26,8 +26,10 @@ PUSH_LIMIT = 50_000
 """Zones that `fewest_pushes` expands, because rewards wait for it: 1 s with 4 boxes, 10 s with 6, 17 s with 9."""
 
 _UNIT = 1 << 16  # above any count of moves or pushes that stays within the limits
-_WALK = {"moves-pushes": _UNIT, "pushes-moves": 1}  # what a walked cell costs
-_PUSH = _UNIT + 1  # a push is a move too
+WALK_COST = {"moves-pushes": _UNIT, "pushes-moves": 1}
+"""What a walked cell costs, by objective."""
+PUSH_COST = _UNIT + 1
+"""What a push costs: it is a move too."""
 
 
 class Search(NamedTuple):
@@ -68,7 +70,7 @@ def fewest_pushes(board: Board, boxes: int, player: int, limit: int = PUSH_LIMIT
         if boxes == goals:
             return Search(start + cost, expanded)
         if expanded == limit:
-            raise SearchLimit(f"no fewest pushes within {limit} zones; the level is too large for this solver")
+            raise too_many_zones(limit)
         expanded += 1
         zone = flood(player, floor & ~boxes, cols)
         closed[boxes] = known | zone
@@ -114,7 +116,7 @@ def best_line(
     Raises:
         SearchLimit: `limit` waves were expanded.
     """
-    walk = _WALK[objective]
+    walk = WALK_COST[objective]
     floor, cols, goals, alive = board.floor, board.cols, board.goals, board.alive
     first = _bound(board, boxes, player)
     if first >= FAR:
@@ -142,7 +144,7 @@ def best_line(
         if boxes == goals:
             return _read_back(wave, mask, cols)
         if expanded == limit:
-            raise SearchLimit(f"no best solution within {limit} waves; the level is too large for this solver")
+            raise too_many_waves(limit)
         expanded += 1
         seen[boxes] = known = known | mask
         spread = mask >> cols | mask << cols | mask >> 1 | mask << 1
@@ -163,7 +165,7 @@ def best_line(
                         bounds[key] = left = FAR if frozen(moved, target) else bound(moved, player)
                     if left >= FAR:
                         continue
-                    slot = cost + (1 + left - far) * _PUSH
+                    slot = cost + (1 + left - far) * PUSH_COST
                     if slot not in buckets:
                         buckets[slot] = []
                         heappush(costs, slot)
@@ -176,6 +178,16 @@ def best_line(
                 heappush(costs, slot)
             buckets[slot].append((boxes, fresh, far, wave, -1))
     return None
+
+
+def too_many_zones(limit: int) -> SearchLimit:
+    """The error of a search for the fewest pushes that expanded so many zones."""
+    return SearchLimit(f"no fewest pushes within {limit} zones; the level is too large for this solver")
+
+
+def too_many_waves(limit: int) -> SearchLimit:
+    """The error of a search for the best line that expanded so many waves."""
+    return SearchLimit(f"no best solution within {limit} waves; the level is too large for this solver")
 
 
 def _bound(board: Board, boxes: int, player: int) -> int:
