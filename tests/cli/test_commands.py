@@ -119,8 +119,8 @@ def test_dry_run_writes_nothing_and_estimates(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert not list(tmp_path.iterdir())
     levels = len(registry.load("maze").levels) + 1
-    assert len(lines(done.stdout)) == levels + 1
-    assert f"total: {1000 * levels} clips" in done.stdout
+    assert len(lines(done.stdout)) == levels + 2
+    assert f"total: {1000 * levels:,} clips" in done.stdout
     assert "MB" in done.stdout
 
 
@@ -130,6 +130,7 @@ def test_dry_run_as_json(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
     assert [level["level"] for level in plan["levels"]] == ["maze:tiny", "sokoban:tiny"]
     assert (plan["clips"], plan["shards"]) == (2000, 7)
+    assert (plan["units"], plan["unit_clips"]) == (32, 64)
     assert plan["bytes"] == pytest.approx(sum(level["bytes_per_clip"] for level in plan["levels"]) * 1000)
     spent = sum(level["cpu_ms_per_clip"] for level in plan["levels"])
     assert plan["seconds"] == pytest.approx(spent * 1000 / 1000 / 4)

@@ -17,7 +17,7 @@ from puzzlegen.generate import run
 from puzzlegen.generate.engines import InProcess
 from runs import WORDS, called, contents, lines, puzzlegen
 
-REQUEST = ("maze:tiny", "--num", 60, "--seed", 1, "--format", "64x64x25", "--shard-rows", 33)
+REQUEST = ("maze:tiny", "--num", 150, "--seed", 1, "--format", "64x64x25", "--shard-rows", 80)
 Mount = Callable[[str], Path]
 
 
@@ -44,10 +44,10 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("change", "expected"),
     [
         ({"--seed": 2}, ["seed", "1 there", "2 asked"]),
-        ({"--num": 61}, ["num", "60 there", "61 asked"]),
+        ({"--num": 151}, ["num", "150 there", "151 asked"]),
         ({"--format": "64x96x25"}, ["height", "64 there", "96 asked"]),
         ({"--format": "64x64x25@8"}, ["fps", "16 there", "8 asked"]),
-        ({"--shard-rows": 34}, ["shard_rows", "33 there", "34 asked"]),
+        ({"--shard-rows": 34}, ["shard_rows", "80 there", "34 asked"]),
         ({"--split": "train"}, ["split", '"train" asked']),
         ({"--look": "night"}, ["looks: 0 there, 1 asked"]),
         ({0: "maze:easy"}, ["level", '"tiny" there', '"easy" asked']),
@@ -167,7 +167,7 @@ def test_full_disk(mount: Mount, finished: Path, workers: int) -> None:
     place = mount("size=20k")
     folder = place / "d"
     parts: set[str] = set()
-    for size in (20, 140, 300, 500) if workers == 1 else (140,):
+    for size in (20, 900, 1700, 2100) if workers == 1 else (900,):
         remount(place, f"size={size}k")
         line = refused("generate", *REQUEST, "--workers", workers, "--out", folder)
         assert "the disk is full" in line
@@ -203,7 +203,7 @@ def test_refusals_of_the_file_system(
     number: int, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without a mount: every flush from the n-th on fails. Whatever n, the error is one, and the next run goes on."""
-    request = _request(("maze:tiny",), 60, 1, "64x64x25", 33, None, ())
+    request = _request(("maze:tiny",), 150, 1, "64x64x25", 80, None, ())
     fsync, left = os.fsync, 0
 
     def failing(descriptor: int) -> None:

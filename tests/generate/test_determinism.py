@@ -11,7 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from runs import contents, puzzlegen
+from puzzlegen.generate import run
+from puzzlegen.generate.engines import InProcess
+from puzzlegen.generate.plan import Request
+from puzzlegen.generate.sample import Stream
+from puzzlegen.render.formats import parse_format
+from runs import called, contents, puzzlegen
 
 Read = Callable[[Path], pa.Table]
 
@@ -156,3 +161,27 @@ def test_another_seed_gives_other_puzzles(twice: tuple[Path, Path], read: Read, 
     assert puzzlegen("generate", *request, "--out", tmp_path / "c").returncode == 0
     ours, theirs = (set(read(folder)["puzzle"].to_pylist()) for folder in (twice[0], tmp_path / "c"))
     assert len(ours & theirs) <= 4
+
+
+# --- compiled kernels
+
+
+def test_kernels_never_change_rows(tmp_path: Path) -> None:
+    request = ("maze:tiny", "sokoban:tiny", "flowfree:tiny", "--num", 5, "--format", "64x64x25")
+    for kernels in ("python", "compiled"):
+        done = called("generate", *request, "--kernels", kernels, "--out", tmp_path / kernels)
+        assert (done.returncode, done.stderr) == (0, "")
+    assert contents(tmp_path / "python") == contents(tmp_path / "compiled")
+
+
+@pytest.mark.parametrize(("compiled", "num", "used"), [(None, 9, False), (None, 10, True), (False, 10, False)])
+def test_kernels_are_compiled_once_before_the_work(
+    compiled: bool | None, num: int, used: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "_MANY", 10)
+    told: list[tuple[str, int, int]] = []
+    stream = Stream(recipe="maze", level="tiny", seed=0, clip=parse_format("64x64x25"))
+    request = Request(streams=(stream,), num=num, shard_rows=10)
+    run.generate(request, tmp_path / "d", InProcess(), lambda *progress: told.append(progress), compiled)
+    assert told[0] == (("kernels", 1, 1) if used else ("puzzles", 0, num))
+    assert [stage for stage, _, _ in told].count("kernels") == used

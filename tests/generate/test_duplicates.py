@@ -16,9 +16,10 @@ import pytest
 
 from puzzlegen import registry
 from puzzlegen.errors import InvalidInput, LevelExhausted, OutputError
-from puzzlegen.generate import plan, run, sample
+from puzzlegen.generate import claim, clips, drafts, plan, run, sample
 from puzzlegen.generate.engines import Engine, InProcess, LocalPool
 from puzzlegen.render.formats import parse_format
+from puzzlegen.shards.store import Store
 from puzzlegen.types import Instance
 from runs import called, lines
 
@@ -127,23 +128,23 @@ def test_a_refused_request_leaves_the_folder_to_the_next(write_recipe: Write, tm
     assert made(request(recipe, "three", 5), folder)["rows"] == 5
 
 
-@pytest.mark.parametrize(("holder", "step"), [(shutil, "rmtree"), (Path, "rmdir"), (Path, "unlink")])
+@pytest.mark.parametrize(("holder", "step"), [(shutil, "rmtree"), (Path, "rename"), (Path, "unlink")])
 def test_a_refused_request_that_is_killed_leaves_no_drafts_to_another(
     write_recipe: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exact: int, holder: object, step: str
 ) -> None:
     """Killed at any step of giving its folder back: never may a request with another seed take over its puzzles."""
     recipe = write_recipe("own", THREE)
     too_many, other = request(recipe, "three", exact + 1), request(recipe, "three", 5, seed=9)
-    give_back = run._give_back
+    give_back = claim.give_back
 
     def killed(*_: object, **__: object) -> None:
         raise SystemExit
 
-    def killed_at_this_step(folder: Path) -> None:
+    def killed_at_this_step(store: Store) -> None:
         monkeypatch.setattr(holder, step, killed)
-        give_back(folder)
+        give_back(store)
 
-    monkeypatch.setattr(run, "_give_back", killed_at_this_step)
+    monkeypatch.setattr(claim, "give_back", killed_at_this_step)
     with pytest.raises(SystemExit):
         made(too_many, tmp_path / "d")
     monkeypatch.undo()
@@ -157,16 +158,16 @@ def test_refused_before_any_clip_is_rendered(tmp_path: Path, monkeypatch: pytest
     def never(*_: object) -> None:
         raise AssertionError("rendered")
 
-    monkeypatch.setattr(run, "_render", never)
+    monkeypatch.setattr(clips, "work", never)
     with pytest.raises(LevelExhausted, match=r"flowfree:tiny holds about 1[56]\d different puzzles, you asked for 500"):
         made(request("flowfree", "tiny", 500), tmp_path / "d")
 
 
-def settled(asked: plan.Request, work: Path, engine: Engine) -> list[plan.Draft]:
-    """What a run decides before it renders anything."""
-    (work / "drafts").mkdir(parents=True)
-    run._draft_all(asked, work / "drafts", engine, lambda *_: None)
-    return list(plan.drafts_in_order(asked, work / "drafts", run._settle_duplicates(asked, work)))
+def settled(asked: plan.Request, folder: Path, engine: Engine) -> list[tuple[int, int]]:
+    """(digest, attempt) of every position: what a run decides before it renders anything."""
+    site, moved, _ = run.draft_only(asked, folder, engine, lambda *_: None)
+    rows = [row for unit in site.units for row in drafts.read_keys(site, unit, moved)[["digest", "attempt"]].tolist()]
+    return [(digest, attempt) for digest, attempt in rows]
 
 
 def test_flowfree_tiny_gives_150_whatever_the_workers(tmp_path: Path) -> None:
@@ -178,7 +179,7 @@ def test_flowfree_tiny_gives_150_whatever_the_workers(tmp_path: Path) -> None:
         assert settled(asked, tmp_path / "two", pool) == alone
     finally:
         pool.close()
-    assert len({json.loads(line)["digest"] for _, _, line in alone}) == len(alone) == 150
+    assert len({digest for digest, _ in alone}) == len(alone) == 150
 
 
 def test_outcome_does_not_depend_on_the_draft_unit(
@@ -187,10 +188,9 @@ def test_outcome_does_not_depend_on_the_draft_unit(
     asked = request(write_recipe("own", THREE), "three", exact - 5)
     found = []
     for unit in (1, 7, 64, 1000):
-        monkeypatch.setattr(plan, "DRAFT_UNIT", unit)
+        monkeypatch.setattr(plan, "UNIT", unit)
         found.append(settled(asked, tmp_path / str(unit), InProcess()))
-    attempts = [json.loads(line)["origin"]["attempt"] for _, _, line in found[0]]
-    assert sum(attempts) > exact, "hardly any puzzle was redrawn: the test proves nothing"
+    assert sum(attempt for _, attempt in found[0]) > exact, "hardly any puzzle was redrawn: the test proves nothing"
     assert found.count(found[0]) == 4
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from puzzlegen.errors import CorruptData, OutputError
 from puzzlegen.shards import manifest, writer
-from puzzlegen.shards.writer import ShardWriter, atomic, concatenate, make_folder, remove_leftovers, write_text
+from puzzlegen.shards.writer import ShardWriter, atomic, make_folder, remove_leftovers, write_text
 
 
 @pytest.fixture(scope="module")
@@ -165,16 +165,6 @@ def test_leftovers_of_killed_runs_are_removed_and_nothing_else(tmp_path: Path) -
     (tmp_path / name).write_text("half")
     remove_leftovers(tmp_path)
     assert [entry.name for entry in tmp_path.iterdir()] == ["kept.json"]
-
-
-def test_joining_keeps_rows_and_row_groups(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
-    for number, part in enumerate((rows[:3], rows[3:5])):
-        with ShardWriter(tmp_path / f"{number}.parquet") as shard:
-            shard.write(part)
-    concatenate([tmp_path / "0.parquet", tmp_path / "1.parquet"], tmp_path / "all.parquet", {"a": "b"})
-    footer = pq.read_metadata(tmp_path / "all.parquet")
-    assert [footer.row_group(group).num_rows for group in range(2)] == [3, 2]
-    assert pq.read_table(tmp_path / "all.parquet").to_pylist() == rows[:5]
 
 
 class TestManifest:

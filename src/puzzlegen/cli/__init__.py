@@ -14,6 +14,7 @@ _COMMANDS = {
     "list": "puzzlegen.cli.recipes",
     "check": "puzzlegen.cli.recipes",
     "generate": "puzzlegen.cli.datasets",
+    "merge": "puzzlegen.cli.units",
     "verify": "puzzlegen.cli.datasets",
     "show": "puzzlegen.cli.datasets",
     "solve": "puzzlegen.cli.puzzles",

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from puzzlegen.cli.bars import bar
 from puzzlegen.cli.engines import engine_options, open_engine
+from puzzlegen.cli.units import COMPILED, kernels_option, print_left, units_of
 from puzzlegen.errors import CorruptData, InvalidInput, UnknownName
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.command("generate")
 @click.argument("targets", nargs=-1, required=True, metavar="RECIPE[:LEVEL]...")
 @click.option("--num", type=click.IntRange(1), required=True, help="Clips for each RECIPE:LEVEL.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the dataset.")
+@click.option("--out", required=True, metavar="DIR", help="Folder of the dataset, or a URL such as s3://bucket/prefix.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Another seed gives other puzzles.")
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes. Never changes rows.")
 @engine_options
@@ -30,11 +30,16 @@ if TYPE_CHECKING:
 @click.option("--shard-rows", type=click.IntRange(1), default=1000, show_default=True, help="Clips per Parquet file.")
 @click.option("--split", help="Keep only puzzles of this split.")
 @click.option("--look", "looks", multiple=True, help="Draw only this look; repeatable. All by default.")
+@click.option(
+    "--units", metavar="FIRST:END", help="Make only these units, for `merge`. [default: a Slurm task's share]"
+)
+@kernels_option
 @click.option("--dry-run", is_flag=True, help="Print the plan with estimates from sample clips; write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest (or plan) as JSON on stdout.")
 def generate_command(
-    targets: tuple[str, ...], num: int, out: Path, seed: int, workers: int, engine_name: str, address: str | None,
-    clip: str | None, shard_rows: int, split: str | None, looks: tuple[str, ...], dry_run: bool, as_json: bool,
+    targets: tuple[str, ...], num: int, out: str, seed: int, workers: int, engine_name: str, address: str | None,
+    clip: str | None, shard_rows: int, split: str | None, looks: tuple[str, ...], units: str | None, kernels: str,
+    dry_run: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Write a verified dataset of solved puzzles as clips in Parquet shards.
 
@@ -44,17 +49,35 @@ def generate_command(
     \b
     puzzlegen generate maze sokoban:hard --num 100 --out data --workers 2
     """
-    from puzzlegen.generate.run import generate
+    from puzzlegen.generate.run import generate, generate_units
 
     request = _request(targets, num, seed, clip, shard_rows, split, looks)
     if dry_run:
         _print_plan(request, workers, as_json)
         return
-    with open_engine(workers, engine_name, address) as engine, _bar(disable=as_json) as progress:
-        manifest = generate(request, out, engine, progress)
-    if as_json:
-        click.echo(json.dumps({"out": str(out), **manifest}, indent=2))
+    some = units_of(units, request)
+    if some is not None:
+        with open_engine(workers, engine_name, address) as engine, bar(disable=as_json) as progress:
+            left = generate_units(request, out, some, engine, progress, COMPILED[kernels])
+        if as_json:
+            click.echo(json.dumps({"out": out, "units": _ends(some), "left": [_ends(each) for each in left]}))
+        else:
+            print_left(some, left, request, out)
         return
+    with open_engine(workers, engine_name, address) as engine, bar(disable=as_json) as progress:
+        manifest = generate(request, out, engine, progress, COMPILED[kernels])
+    if as_json:
+        click.echo(json.dumps({"out": out, **manifest}, indent=2))
+    else:
+        print_manifest(manifest, out)
+
+
+def _ends(units: range) -> list[int]:
+    return [units.start, units.stop]
+
+
+def print_manifest(manifest: dict[str, Any], out: str) -> None:
+    """What a finished dataset holds, in a few lines."""
     size = sum(shard["bytes"] for shard in manifest["shards"])
     clips, shards = _count(manifest["rows"], "verified clip"), _count(len(manifest["shards"]), "shard")
     click.echo(f"{clips} in {shards}, {size / 1e6:.1f} MB: {out}")
@@ -106,27 +129,6 @@ def _parse_target(target: str) -> tuple[str, str]:
     return head, tail
 
 
-@contextmanager
-def _bar(disable: bool = False) -> Iterator[Any]:
-    """A progress bar with rate and time left on a terminal, one for each stage."""
-    from tqdm import tqdm
-
-    bars: dict[str, Any] = {}
-
-    def progress(stage: str, done: int, total: int) -> None:
-        if stage not in bars:
-            for earlier in bars.values():
-                earlier.close()
-            bars[stage] = tqdm(total=total, desc=stage, unit=f" {stage}", disable=True if disable else None)
-        bars[stage].update(done)
-
-    try:
-        yield progress
-    finally:
-        for bar in bars.values():
-            bar.close()
-
-
 def _print_plan(request: Request, workers: int, as_json: bool) -> None:
     from puzzlegen.generate.estimate import estimate
 
@@ -136,22 +138,37 @@ def _print_plan(request: Request, workers: int, as_json: bool) -> None:
         return
     for level in plan["levels"]:
         click.echo(
-            f"{level['level']:<20} {level['clips']} clips  {level['cpu_ms_per_clip']:.0f} CPU-ms and "
-            f"{level['bytes_per_clip'] / 1e3:.0f} kB a clip"
+            f"{level['level']:<20} {level['clips']:,} clips  {level['cpu_ms_per_clip']:.0f} CPU-ms and "
+            f"{level['bytes_per_clip'] / 1e3:.0f} kB a clip: {_duration(level['cpu_seconds'])} of CPU, "
+            f"{_size(level['bytes'])}"
         )
     click.echo(
-        f"total: {plan['clips']} clips, about {plan['shards']} shards, {plan['bytes'] / 1e6:.0f} MB, "
-        f"{plan['seconds']:.0f} s with {_count(workers, 'worker')} "
-        f"(estimated from {plan['samples_per_level']} clips a level)"
+        f"total: {plan['clips']:,} clips in {_count(plan['units'], 'unit')} of {plan['unit_clips']} and about "
+        f"{_count(plan['shards'], 'shard')}, {_size(plan['bytes'])}, {_duration(plan['seconds'])} with "
+        f"{_count(workers, 'worker')} (estimated from {plan['samples_per_level']} clips a level)"
+    )
+    click.echo(
+        f"memory: about {_size(plan['worker_memory_bytes'])} a worker and as much for the main process, "
+        f"{_size(plan['memory_bytes'])} in all, whatever the number of clips"
     )
 
 
+def _size(number: float) -> str:
+    return f"{number / 1e9:.1f} GB" if number >= 1e9 else f"{number / 1e6:.0f} MB"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
 @click.command("verify")
-@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
+@click.argument("folder", metavar="DIR")
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes.")
 @engine_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
-def verify_command(folder: Path, workers: int, engine_name: str, address: str | None, as_json: bool) -> None:
+def verify_command(folder: str, workers: int, engine_name: str, address: str | None, as_json: bool) -> None:
     """Decode and judge every clip of a dataset again; check bytes, digests, duplicates and splits.
 
     \b
@@ -161,7 +178,7 @@ def verify_command(folder: Path, workers: int, engine_name: str, address: str | 
     from puzzlegen.shards.manifest import read_manifest
 
     manifest = read_manifest(folder)
-    with open_engine(workers, engine_name, address) as engine, _bar(disable=as_json) as progress:
+    with open_engine(workers, engine_name, address) as engine, bar(disable=as_json) as progress:
         problems = audit(folder, engine, progress)
     if as_json:
         click.echo(json.dumps({"clips": manifest["rows"], "problems": problems}, indent=2))
@@ -175,13 +192,13 @@ def verify_command(folder: Path, workers: int, engine_name: str, address: str | 
 
 
 @click.command("show")
-@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
+@click.argument("folder", metavar="DIR")
 @click.argument("clip_id", metavar="[ID]", required=False)
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Write the clip (.mp4, .gif, .png), or a contact sheet (.png)."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
-def show_command(folder: Path, clip_id: str | None, out: Path | None, as_json: bool) -> None:
+def show_command(folder: str, clip_id: str | None, out: Path | None, as_json: bool) -> None:
     """Print what is known of one clip of a dataset; without ID, list the clips or draw a contact sheet.
 
     \b

@@ -72,7 +72,7 @@ def score_command(
     `puzzlegen show DIR`. VIDEOS/manifest.json may say what made the videos: schema_version (1), model,
     checkpoint, dataset_id, dataset_sha256, split, sampler, steps, cfg, seeds, fps, prompts, resize, notes.
     """
-    from puzzlegen.cli.datasets import _bar
+    from puzzlegen.cli.bars import bar
     from puzzlegen.cli.engines import open_engine
     from puzzlegen.eval.run import Request, score_submission
 
@@ -80,7 +80,7 @@ def score_command(
         videos=videos, instances=instances, layout=layout, split=split, tasks=tasks, allow_missing=allow_missing,
         reward=reward,
     )  # fmt: skip
-    with open_engine(workers) as engine, _bar(disable=as_json) as progress:
+    with open_engine(workers) as engine, bar(disable=as_json) as progress:
         summary = score_submission(request, out, engine, progress)
     if as_json:
         click.echo(json.dumps({"out": str(out), **summary}, indent=2))
@@ -176,7 +176,7 @@ def selftest_command(
     puzzlegen selftest --recipe maze --num 10 -j 2
     """
     from puzzlegen import registry
-    from puzzlegen.cli.datasets import _bar
+    from puzzlegen.cli.bars import bar
     from puzzlegen.cli.engines import open_engine
     from puzzlegen.testing.selftest import examine, jobs, tabulate
 
@@ -185,7 +185,7 @@ def selftest_command(
         registry.load(name)
     todo = jobs(names, num, seed, levels)
     outcomes = []
-    with open_engine(workers) as engine, _bar(disable=as_json) as progress:
+    with open_engine(workers) as engine, bar(disable=as_json) as progress:
         for found in engine.run(examine, todo):
             progress("puzzles", 1, len(todo))
             outcomes += found

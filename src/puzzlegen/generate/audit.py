@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,12 +12,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from PIL import Image
 
 from puzzlegen import canonical, registry
 from puzzlegen.errors import CorruptData, PuzzlegenError, Rejected
 from puzzlegen.generate import census
+from puzzlegen.generate.drafts import ROWS_PER_JOB
 from puzzlegen.generate.engines import Engine
 from puzzlegen.generate.run import Progress
 from puzzlegen.generate.sample import Stream, attempt_at, draw_look, draw_prompt
@@ -26,6 +27,7 @@ from puzzlegen.replay import replay
 from puzzlegen.shards import manifest as manifests
 from puzzlegen.shards.reader import Row
 from puzzlegen.shards.schema import schema
+from puzzlegen.shards.store import Store, open_store
 from puzzlegen.types import Origin
 from puzzlegen.verify.verifier import Verifier, require_gold
 
@@ -34,7 +36,8 @@ _UNREADABLE = (OSError, ValueError, pa.ArrowException)
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    shard: Path
+    store: Store
+    shard: str
     split: str
     group: int
     rows: int
@@ -42,7 +45,7 @@ class _Job:
     """What looks the manifest asks for, by recipe and level."""
 
 
-def audit(folder: Path, engine: Engine, progress: Progress) -> list[str]:
+def audit(folder: str | Path | Store, engine: Engine, progress: Progress) -> list[str]:
     """Check everything. Returns one line for each fault, in order: none means that the dataset is sound.
 
     Raises:
@@ -50,21 +53,22 @@ def audit(folder: Path, engine: Engine, progress: Progress) -> list[str]:
         CorruptData: the manifest cannot be read.
         UnknownName: a recipe of the dataset is not installed.
     """
-    manifest = manifests.read_manifest(folder)
+    store = open_store(folder)
+    manifest = manifests.read_manifest(store)
     missing = sorted({"request", "rows", "splits", "levels", "structures_in_two_splits"} - set(manifest))
     if missing or not manifest["shards"]:
-        raise CorruptData(f"{folder / manifests.MANIFEST} lacks {', '.join(missing) or 'shards'}.")
+        raise CorruptData(f"{store}/{manifests.MANIFEST} lacks {', '.join(missing) or 'shards'}.")
     for name in manifest["request"]["recipes"]:
         registry.load(name)
     names = Counter(entry["path"] for entry in manifest["shards"])
     problems = [f"{name}: the manifest names it {count} times" for name, count in names.items() if count > 1]
-    found = {f"data/{path.name}" for path in (folder / "data").glob("*.parquet")}
+    found = {f"data/{name}" for name in store.names("data") if name.endswith(".parquet")}
     problems += [f"{name}: the manifest does not name it" for name in sorted(found - set(names))]
     looks = {(one["recipe"], one["level"]): tuple(one["looks"]) for one in manifest["request"]["streams"]}
     jobs: list[_Job] = []
     for entry in manifest["shards"]:
         try:
-            jobs += _jobs(folder, entry, looks, problems)
+            jobs += _jobs(store, entry, looks, problems)
         except _UNREADABLE as error:
             problems.append(f"{entry['path']}: cannot be read: {_first_line(error)}")
     clips = sum(job.rows for job in jobs)
@@ -72,40 +76,39 @@ def audit(folder: Path, engine: Engine, progress: Progress) -> list[str]:
         progress("clips", job.rows, clips)
         problems += faults
     try:
-        problems += _across_rows(manifest, sorted({job.shard for job in jobs}))
+        problems += _across_rows(store, manifest, sorted({job.shard for job in jobs}), engine)
     except _UNREADABLE as error:
         problems.append(f"ids, duplicates and splits cannot be checked: {_first_line(error)}")
     return sorted(problems)
 
 
 def _jobs(
-    folder: Path, entry: dict[str, Any], looks: Mapping[tuple[str, str], tuple[str, ...]], problems: list[str]
+    store: Store, entry: dict[str, Any], looks: Mapping[tuple[str, str], tuple[str, ...]], problems: list[str]
 ) -> Iterator[_Job]:
     """Check a shard as a file; one job for each of its row groups."""
-    path = folder / entry["path"]
-    if manifests.sha256_of(path) != entry["sha256"]:
-        problems.append(f"{entry['path']}: its content is not what the manifest says (sha256 differs)")
-    footer = pq.read_metadata(path)
-    if footer.schema.to_arrow_schema().names != schema().names:
-        problems.append(f"{entry['path']}: its columns are not those of a shard")
+    name = entry["path"]
+    if store.sha256(name) != entry["sha256"]:
+        problems.append(f"{name}: its content is not what the manifest says (sha256 differs)")
+    footer = store.parquet(name)
+    if footer.schema_arrow.names != schema().names:
+        problems.append(f"{name}: its columns are not those of a shard")
         return
-    if footer.num_rows != entry["rows"]:
-        problems.append(f"{entry['path']}: has {footer.num_rows} rows, the manifest says {entry['rows']}")
+    if footer.metadata.num_rows != entry["rows"]:
+        problems.append(f"{name}: has {footer.metadata.num_rows} rows, the manifest says {entry['rows']}")
     for group in range(footer.num_row_groups):
-        yield _Job(path, entry["split"], group, footer.row_group(group).num_rows, looks)
+        yield _Job(store, name, entry["split"], group, footer.metadata.row_group(group).num_rows, looks)
 
 
-def _across_rows(manifest: dict[str, Any], shards: list[Path]) -> list[str]:
+def _across_rows(store: Store, manifest: dict[str, Any], shards: list[str], engine: Engine) -> list[str]:
     """What no single row can tell: ids, duplicates, splits, and the manifest's counts."""
     if not shards:
         return []
-    table = pa.concat_tables([pq.read_table(shard, columns=["id", "task", "digest"]) for shard in shards])
-    ids = Counter(table["id"].to_pylist())
-    problems = [f"id {name} occurs {count} times" for name, count in ids.items() if count > 1]
-    puzzles = Counter(zip(table["task"].to_pylist(), table["digest"].to_pylist(), strict=True))
-    repeated = {puzzle: count for puzzle, count in puzzles.items() if count > 1}
-    problems += [f"{task}: puzzle {digest} occurs {count} times" for (task, digest), count in repeated.items()]
-    counted = {"rows": len(table), **census.count(shards)}
+    tallies = list(engine.run(census.tally, [(store, shard) for shard in shards]))
+    rows = sum(each.rows.total() for each in tallies)
+    num_buckets = -(-rows // ROWS_PER_JOB)
+    buckets = [(store, tuple(shards), bucket, num_buckets) for bucket in range(num_buckets)]
+    problems = [fault for faults in engine.run(_find_repeated, buckets) for fault in faults]
+    counted = {"rows": rows, **census.count(store, tallies, engine)}
     shared = counted["structures_in_two_splits"]
     if shared:
         problems.append(f"{shared} structures are in more than one split")
@@ -117,11 +120,25 @@ def _across_rows(manifest: dict[str, Any], shards: list[Path]) -> list[str]:
     return problems
 
 
+def _find_repeated(job: tuple[Store, tuple[str, ...], int, int]) -> list[str]:
+    """Worker: ids and puzzles that occur twice, of those that fall into one bucket."""
+    store, shards, bucket, num_buckets = job
+    ids, puzzles = Counter[str](), Counter[str]()
+    for shard in shards:
+        table = store.parquet(shard).read(columns=["id", "task", "digest"])
+        both = zip(table["task"].to_pylist(), table["digest"].to_pylist(), strict=True)
+        named = (table["id"].to_pylist(), (f"{task}: puzzle {digest}" for task, digest in both))
+        for counts, texts in zip((ids, puzzles), named, strict=True):
+            counts.update(text for text in texts if zlib.crc32(str(text).encode()) % num_buckets == bucket)
+    problems = [f"id {name} occurs {count} times" for name, count in ids.items() if count > 1]
+    return problems + [f"{puzzle} occurs {count} times" for puzzle, count in puzzles.items() if count > 1]
+
+
 def _check_group(job: _Job) -> tuple[_Job, list[str]]:
     """Worker: check the rows of one row group."""
-    name = f"data/{job.shard.name}"
+    name = job.shard
     try:
-        rows = pq.ParquetFile(job.shard).read_row_group(job.group).to_pylist()
+        rows = job.store.parquet(name).read_row_group(job.group).to_pylist()
     except _UNREADABLE as error:
         return job, [f"{name}: row group {job.group} cannot be read: {_first_line(error)}"]
     problems = []

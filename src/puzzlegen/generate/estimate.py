@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+import sys
 import time
 from typing import Any
 
@@ -13,7 +15,9 @@ _SAMPLES = 3
 
 
 def estimate(request: Request, workers: int) -> dict[str, Any]:
-    """Clips, shards, bytes, CPU time a clip by level, and seconds with this many workers.
+    """Clips, units, shards, bytes, CPU time by level, and seconds and memory with this many workers.
+
+    The memory of a worker is what this process needed for the samples: it does not grow with the number of clips.
 
     Raises:
         InvalidInput: the request would be refused.
@@ -27,20 +31,33 @@ def estimate(request: Request, workers: int) -> dict[str, Any]:
         rows = [sample.render(recipe, stream, sample.draft(recipe, stream, index)) for index in range(_SAMPLES)]
         spent = (time.process_time() - started) / _SAMPLES
         media = ("video", "first_frame", "final_frame")
+        size = sum(len(row[name]["bytes"]) for row in rows for name in media) / _SAMPLES
         levels.append(
             {
                 "level": f"{recipe.name}:{stream.level}",
                 "clips": request.num,
                 "cpu_ms_per_clip": 1000 * spent,
-                "bytes_per_clip": sum(len(row[name]["bytes"]) for row in rows for name in media) / _SAMPLES,
+                "cpu_seconds": request.num * spent,
+                "bytes_per_clip": size,
+                "bytes": request.num * size,
             }
         )
-    clips = request.num * len(request.streams)
+    memory = _most_memory()
     return {
         "levels": levels,
-        "clips": clips,
-        "shards": -(-clips // request.shard_rows),
-        "bytes": request.num * sum(level["bytes_per_clip"] for level in levels),
-        "seconds": request.num * sum(level["cpu_ms_per_clip"] for level in levels) / 1000 / workers,
+        "clips": request.size,
+        "units": request.num_units,
+        "unit_clips": len(request.positions(0)),
+        "shards": -(-request.size // request.shard_rows),
+        "bytes": sum(level["bytes"] for level in levels),
+        "seconds": sum(level["cpu_seconds"] for level in levels) / workers,
+        "worker_memory_bytes": memory,
+        "memory_bytes": memory * (workers + 1 if workers > 1 else 1),
         "samples_per_level": _SAMPLES,
     }
+
+
+def _most_memory() -> int:
+    """Bytes that this process has held at most."""
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024

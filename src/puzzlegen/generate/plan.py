@@ -1,26 +1,31 @@
-"""What to make: the request, its draft units, and which draft goes into which row of which shard."""
+"""What to make: the request, its positions and units, and which rows go into which shard.
+
+Position p is clip p // streams of stream p % streams: the order of all rows. Unit u is the positions from u * U on. All
+of it is a function of the request alone, so neither workers nor machines nor restarts change what a unit is.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import av
 import cv2
 import numpy as np
 import PIL
+from numpy.typing import NDArray
 
 import puzzlegen
 from puzzlegen import canonical
 from puzzlegen.generate.sample import Stream
 from puzzlegen.recipe import Recipe
-from puzzlegen.shards.schema import ROW_GROUP
 
-DRAFT_UNIT = 64
-"""Indices per draft unit."""
+UNIT = 64
+"""Positions of a unit: little is lost when a run is killed."""
+LARGE_UNIT = 512
+"""The same for requests of over LARGE clips: a unit is a minute of work, and a million clips are 2,000 units."""
+LARGE = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +36,33 @@ class Request:
     num: int
     """Clips of each stream."""
     shard_rows: int
+
+    @property
+    def size(self) -> int:
+        """Clips of all streams: the number of positions."""
+        return self.num * len(self.streams)
+
+    @property
+    def num_units(self) -> int:
+        """How many units the request has."""
+        return -(-self.size // self._unit)
+
+    @property
+    def _unit(self) -> int:
+        return UNIT if self.size <= LARGE else LARGE_UNIT
+
+    def positions(self, unit: int) -> range:
+        """The positions of a unit."""
+        return range(unit * self._unit, min((unit + 1) * self._unit, self.size))
+
+    def unit_of(self, position: int) -> int:
+        """The unit that holds a position."""
+        return position // self._unit
+
+    def key_of(self, position: int) -> tuple[Stream, int]:
+        """Stream and index of a position."""
+        index, number = divmod(position, len(self.streams))
+        return self.streams[number], index
 
     def describe(self, recipes: Mapping[str, Recipe]) -> dict[str, Any]:
         """All that decides the dataset's bytes, as plain JSON values."""
@@ -53,57 +85,22 @@ class Request:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class DraftUnit:
-    """Indices of one stream that are drafted together."""
-
-    stream: int
-    first: int
-    count: int
-
-    @property
-    def name(self) -> str:
-        """File name of its drafts."""
-        return f"{self.stream:03d}-{self.first:08d}.jsonl"
-
-
-def draft_units(request: Request) -> list[DraftUnit]:
-    """All draft units, index-major so that early units of all streams come first."""
-    return [
-        DraftUnit(stream, first, min(DRAFT_UNIT, request.num - first))
-        for first in range(0, request.num, DRAFT_UNIT)
-        for stream in range(len(request.streams))
-    ]
-
-
-Draft = tuple[int, int, str]  # (stream, index, instance as JSON)
-
-
-def drafts_in_order(request: Request, folder: Path, replaced: Mapping[tuple[int, int], str]) -> Iterator[Draft]:
-    """Every draft, by index and then by stream, read a unit at a time; `replaced` stands in for duplicates."""
-    for first in range(0, request.num, DRAFT_UNIT):
-        count = min(DRAFT_UNIT, request.num - first)
-        streams = range(len(request.streams))
-        units = [(folder / DraftUnit(stream, first, count).name).read_text().splitlines() for stream in streams]
-        for offset in range(count):
-            for stream in streams:
-                key = (stream, first + offset)
-                yield (*key, replaced.get(key) or units[stream][offset])
-
-
-def split_of(line: str) -> str:
-    """The split of a drafted instance."""
-    return str(json.loads(line)["split"])
+def request_of(described: Mapping[str, Any]) -> Request:
+    """The request that `describe` described. Raises InvalidInput for anything else."""
+    streams = tuple(canonical.decode(Stream, stream, "streams") for stream in described["streams"])
+    return Request(streams=streams, num=int(described["num"]), shard_rows=int(described["shard_rows"]))
 
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """One file of the dataset, joined from chunks of ROW_GROUP rows."""
+    """One file of the dataset."""
 
     split: str
     number: int
     num_shards: int
     rows: int
+    pieces: tuple[tuple[int, int, int], ...]
+    """(unit, first row, rows) of every part that it is made of; a part holds the rows of one unit and one split."""
 
     @property
     def path(self) -> str:
@@ -111,34 +108,40 @@ class Shard:
         return f"data/{self.split}-{self.number:05d}-of-{self.num_shards:05d}.parquet"
 
     @property
-    def parts(self) -> list[str]:
-        """File names of its chunks."""
-        return [f"{self.split}-{self.number:05d}-{chunk:05d}.parquet" for chunk in range(-(-self.rows // ROW_GROUP))]
+    def units(self) -> list[int]:
+        """The units whose rows it holds."""
+        return [unit for unit, _, _ in self.pieces]
 
 
-def shards_of(rows_by_split: Mapping[str, int], shard_rows: int) -> dict[str, list[Shard]]:
-    """The shards of each split."""
-    shards = {}
-    for split, rows in sorted(rows_by_split.items()):
-        count = -(-rows // shard_rows)
-        sizes = [min(shard_rows, rows - number * shard_rows) for number in range(count)]
-        shards[split] = [Shard(split, number, count, size) for number, size in enumerate(sizes)]
-    return shards
+def shards_of(counts: NDArray[np.int64], splits: Sequence[str], shard_rows: int) -> Iterator[Shard]:
+    """The shards of each split: rows in order of position, `shard_rows` to a shard, the last one shorter.
+
+    Args:
+        counts: rows of every split in every unit [units, splits].
+        splits: names of the columns of `counts`.
+        shard_rows: most rows of a shard.
+    """
+    for number, split in sorted(enumerate(splits), key=lambda each: each[1]):
+        ends = np.cumsum(counts[:, number])
+        total = int(ends[-1])
+        num_shards = -(-total // shard_rows)
+        for shard in range(num_shards):
+            low, high = shard * shard_rows, min((shard + 1) * shard_rows, total)
+            pieces = []
+            for unit in range(np.searchsorted(ends, low, "right"), np.searchsorted(ends, high, "left") + 1):
+                before = int(ends[unit] - counts[unit, number])
+                first, last = max(low, before), min(high, int(ends[unit]))
+                if first < last:
+                    pieces.append((unit, first - before, last - first))
+            yield Shard(split, shard, num_shards, high - low, tuple(pieces))
 
 
-def chunks(drafts: Iterable[Draft], shards: Mapping[str, Sequence[Shard]]) -> Iterator[tuple[Shard, str, list[Draft]]]:
-    """(shard, part file name, drafts) of every chunk, in the order in which they fill."""
-    waiting: dict[str, list[Draft]] = {split: [] for split in shards}
-    places = {
-        split: [(shard, chunk) for shard in own for chunk in range(len(shard.parts))] for split, own in shards.items()
-    }
-    queues = {split: iter(own) for split, own in places.items()}
-    current = {split: next(queue) for split, queue in queues.items()}
-    for draft in drafts:
-        split = split_of(draft[2])
-        waiting[split].append(draft)
-        shard, chunk = current[split]
-        if len(waiting[split]) == min(ROW_GROUP, shard.rows - chunk * ROW_GROUP):
-            yield shard, shard.parts[chunk], waiting[split]
-            waiting[split] = []
-            current[split] = next(queues[split], (shard, chunk))
+def spans(units: Sequence[int]) -> list[range]:
+    """Sorted unit numbers as half-open ranges."""
+    found: list[range] = []
+    for unit in units:
+        if found and found[-1].stop == unit:
+            found[-1] = range(found[-1].start, unit + 1)
+        else:
+            found.append(range(unit, unit + 1))
+    return found

@@ -3,294 +3,299 @@
 Work lies in `.work` inside the dataset's folder until the manifest is written:
 
     drafts/    one file a unit: accepted puzzles with their solutions, no pixels
-    redrawn.json  what replaces duplicate puzzles, once that is settled
-    parts/     one Parquet file per row group, joined into a shard as soon as all of the shard's parts are there
+    redrawn/   which positions gave their draft up for a later attempt, one file for each range that was settled
+    parts/     one Parquet file a unit and split: clips; a shard is cut out of them as soon as all its parts are there
+
+A range of units may be made alone (`generate_units`), also by many machines at once; `merge` or a run of the whole
+settles what is left between them and joins everything. The dataset is the same, byte for byte.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-import shutil
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
-from puzzlegen import registry
-from puzzlegen.errors import InvalidInput, LevelExhausted, OutputError
-from puzzlegen.generate import census, duplicates, plan, sample
-from puzzlegen.generate.engines import Engine
-from puzzlegen.generate.plan import Draft, Request
-from puzzlegen.generate.sample import Stream
-from puzzlegen.shards import manifest as manifests
-from puzzlegen.shards import writer
+import numpy as np
+from numpy.typing import NDArray
 
-_REQUEST = "request.json"
-_WORK = ".work"
+from puzzlegen import registry
+from puzzlegen.errors import Incomplete, InvalidInput, LevelExhausted
+from puzzlegen.generate import census, claim, clips, drafts, duplicates, plan, sample
+from puzzlegen.generate.drafts import WORK, Moved, Site
+from puzzlegen.generate.engines import Engine
+from puzzlegen.generate.plan import Request, Shard
+from puzzlegen.shards import manifest as manifests
+from puzzlegen.shards.store import Store, open_store
+
+Counts = NDArray[np.int64]  # rows of every split in every unit [units, splits]
+
+_MANY = 1000
+"""Puzzles from which on compiled kernels are worth their compilation."""
 
 
 class Progress(Protocol):
     """Told about every finished piece of work."""
 
     def __call__(self, stage: str, done: int, total: int) -> None:
-        """`done` more of `total` puzzles or clips; stage is "puzzles" or "clips"."""
+        """`done` more of `total`; stage is "kernels", "puzzles" or "clips"."""
 
 
-@dataclass(frozen=True, slots=True)
-class _DraftJob:
-    stream: Stream
-    indices: range
-    path: Path
-
-
-@dataclass(frozen=True, slots=True)
-class _RenderJob:
-    streams: tuple[Stream, ...]
-    drafts: tuple[Draft, ...]
-    path: Path
-    shard: plan.Shard
-
-
-def generate(request: Request, folder: Path, engine: Engine, progress: Progress) -> dict[str, Any]:
+def generate(
+    request: Request, folder: str | Path | Store, engine: Engine, progress: Progress, compiled: bool | None = None
+) -> dict[str, Any]:
     """Make the dataset, or what is missing of it. Returns its manifest.
+
+    Args:
+        request: what to make.
+        folder: where, a path or a URL.
+        engine: runs the jobs.
+        progress: told about every finished piece.
+        compiled: use compiled kernels; if not given, for 1,000 puzzles or more. Never changes rows.
 
     Raises:
         PuzzlegenError: bad request, other dataset in the folder, unwritable folder, exhausted level, unreadable clip.
     """
+    return _complete(request, open_store(folder), engine, progress, compiled, whole=True)
+
+
+def merge(
+    folder: str | Path | Store, engine: Engine, progress: Progress, compiled: bool | None = None
+) -> dict[str, Any]:
+    """Join what runs of `generate_units` have made. Returns the manifest.
+
+    Raises:
+        Incomplete: units are missing; names them.
+        OutputError: no run in this folder, or one of another version.
+    """
+    store = open_store(folder)
+    request = plan.request_of(claim.read_request(store))
+    return _complete(request, store, engine, progress, compiled, whole=False)
+
+
+def generate_units(
+    request: Request, folder: str | Path | Store, units: range, engine: Engine, progress: Progress,
+    compiled: bool | None = None,
+) -> list[range]:  # fmt: skip
+    """Make the drafts and clips of some units, beside other runs on the same folder. Returns what units are left.
+
+    Duplicates among these units are settled, which leaves less to do for `merge`.
+
+    Raises:
+        InvalidInput: there are no such units.
+        PuzzlegenError: as `generate`.
+    """
+    if not 0 <= units.start <= units.stop <= request.num_units:
+        raise InvalidInput(
+            f"There are no units {units.start}:{units.stop}: the request has {request.num_units}, numbered from 0."
+        )
+    store = open_store(folder)
+    described = _prepare(request, store)
+    if _is_finished(store):
+        return []
+    store.make_folders(WORK)
+    with store.locked(WORK, units):
+        claim.claim(store, described)
+        store.make_folders(*_PLACES)
+        site = _site(request, store, progress, compiled)
+        if units:
+            _draft(site, units, engine, progress)
+            moved = duplicates.settle(site, units, engine)
+            _render(site, units, moved, engine, progress)
+        return plan.spans(_without_clips(site))
+
+
+def draft_only(
+    request: Request, folder: str | Path | Store, engine: Engine, progress: Progress, compiled: bool | None = None
+) -> tuple[Site, Moved, Counts]:
+    """Everything that is decided before a clip is rendered: drafts, duplicates, splits; for benchmarks.
+
+    Returns:
+        the run, the positions that were redrawn, and rows by unit and split [units, splits].
+    """
+    store = open_store(folder)
+    store.make_folders(*_PLACES)
+    site = _site(request, store, progress, compiled)
+    _draft(site, site.units, engine, progress)
+    moved = duplicates.settle(site, site.units, engine)
+    return site, moved, _count_splits(site, moved, engine)
+
+
+_PLACES = (f"{WORK}/drafts", f"{WORK}/redrawn", f"{WORK}/parts", "data")
+
+
+def _prepare(request: Request, store: Store) -> dict[str, Any]:
+    """Refuse what can be refused before any work. Returns the description of the request."""
     recipes = {stream.recipe: registry.load(stream.recipe) for stream in request.streams}
     for stream in request.streams:
         sample.check_stream(recipes[stream.recipe], stream)
     described = request.describe(recipes)
-    writer.make_folder(folder)
-    _refuse_other(folder, described)
-    work = folder / _WORK
-    if not any(entry == work or writer.is_leftover(entry) for entry in folder.iterdir()) and _is_finished(folder):
-        return manifests.read_manifest(folder)
-    writer.make_folder(work)
-    with _locked(work):
-        _claim(folder, described)
-        if not _is_finished(folder):
-            _make(request, folder, described, engine, progress)
-        _discard(work)
-    return manifests.read_manifest(folder)
+    store.make_folders()
+    claim.refuse_other(store, described)
+    return described
 
 
-def _is_finished(folder: Path) -> bool:
+def _complete(
+    request: Request, store: Store, engine: Engine, progress: Progress, compiled: bool | None, *, whole: bool
+) -> dict[str, Any]:
+    """The whole dataset: `whole` makes what is missing, else that is refused."""
+    described = _prepare(request, store)
+    if set(store.names("", leftovers=True)) <= {"data", claim.REQUEST, manifests.MANIFEST} and _is_finished(store):
+        return manifests.read_manifest(store)
+    store.make_folders(WORK)
+    with store.locked(WORK):
+        claim.claim(store, described)
+        store.clear_leftovers("")
+        if not _is_finished(store):
+            store.make_folders(*_PLACES)
+            store.clear_leftovers(*_PLACES)
+            _make(_site(request, store, progress, compiled), described, engine, progress, whole=whole)
+        store.discard(WORK)
+    return manifests.read_manifest(store)
+
+
+def _is_finished(store: Store) -> bool:
     """Whether the manifest is written and no shard has been lost since."""
-    if not (folder / manifests.MANIFEST).is_file():
+    if not store.exists(manifests.MANIFEST):
         return False
-    return all((folder / shard["path"]).is_file() for shard in manifests.read_manifest(folder)["shards"])
+    there = {f"data/{name}" for name in store.names("data")}
+    return all(shard["path"] in there for shard in manifests.read_manifest(store)["shards"])
 
 
-def _make(request: Request, folder: Path, described: dict[str, Any], engine: Engine, progress: Progress) -> None:
+def _site(request: Request, store: Store, progress: Progress, compiled: bool | None) -> Site:
+    """What all jobs know; kernels are compiled here, once, before workers need them."""
+    compiled = request.size >= _MANY if compiled is None else compiled
+    names = {stream.recipe for stream in request.streams}
+    for name in sorted(names) if compiled else ():
+        registry.load(name, compiled=True)
+        progress("kernels", 1, len(names))
+    return drafts.site_of(request, store, compiled)
+
+
+def _make(site: Site, described: dict[str, Any], engine: Engine, progress: Progress, *, whole: bool) -> None:
     """All the work, in a folder that is claimed and locked."""
-    work = folder / _WORK
-    for place in (work / "drafts", work / "parts", folder / "data"):
-        writer.make_folder(place)
-        writer.remove_leftovers(place)
+    if not whole:
+        _refuse_missing(site, drafts.undrafted(site, site.units))
     try:
-        _draft_all(request, work / "drafts", engine, progress)
-        replaced = _settle_duplicates(request, work)
+        _draft(site, site.units, engine, progress)
+        moved = duplicates.settle(site, site.units, engine)
     except (InvalidInput, LevelExhausted):  # the same request will always be refused: leave the folder to another
-        _give_back(folder)
+        claim.give_back(site.store)
         raise
+    counts = _count_splits(site, moved, engine)
+    shards = list(plan.shards_of(counts, site.splits, site.request.shard_rows))
+    written = set(site.store.names("data"))
+    left = [shard for shard in shards if shard.path.removeprefix("data/") not in written]
+    if not whole:
+        needed = {unit for shard in left for unit in shard.units}
+        _refuse_missing(site, sorted(needed & set(_without_clips(site))))
     footer = {"puzzlegen.request": json.dumps(described, sort_keys=True)}
-    shards = _render_all(request, folder, replaced, footer, engine, progress)
-    manifests.write_manifest(folder, _manifest(request, folder, shards, described))
+    _write_shards(site, moved, counts, left, footer, engine, progress)
+    manifests.write_manifest(site.store, _manifest(site.store, shards, described, engine))
 
 
-def _claim(folder: Path, described: dict[str, Any]) -> None:
-    """Take the locked folder for this request, unless another has it."""
-    _refuse_other(folder, described)
-    writer.remove_leftovers(folder)
-    if not (folder / _REQUEST).exists():
-        writer.write_text(folder / _REQUEST, json.dumps(described, indent=2, sort_keys=True) + "\n")
+def _refuse_missing(site: Site, units: list[int]) -> None:
+    """Raise Incomplete if there are any."""
+    if units:
+        ranges = [f"{span.start}:{span.stop}" for span in plan.spans(units)]
+        named = ", ".join(ranges[:8]) + (f" and {len(ranges) - 8} more ranges" if len(ranges) > 8 else "")
+        raise Incomplete(
+            f"{site.store}: {len(units)} of {site.request.num_units} units are missing: {named}. Run generate with "
+            f"--units {ranges[0]}{' and the others' if ranges[1:] else ''}, or without --units for all, then merge."
+        )
 
 
-def _give_back(folder: Path) -> None:
-    """Undo the claim of a request that came to nothing; the claim after the drafts, or another request takes them."""
-    for place in ("drafts", "parts"):
-        shutil.rmtree(folder / _WORK / place)
-    (folder / "data").rmdir()
-    (folder / _REQUEST).unlink()
-    _discard(folder / _WORK)
+def _without_clips(site: Site) -> list[int]:
+    """The units that have no part."""
+    there = clips.units_with_parts(site)
+    return [unit for unit in site.units if unit not in there]
 
 
-def _discard(work: Path) -> None:
-    """Take the locked folder away at once: deleted file by file, a second run would find it without its lock."""
-    trash = writer.temporary_name(work)
-    with writer.refusals(work):
-        work.rename(trash)
-    shutil.rmtree(trash, ignore_errors=True)  # a run that comes now may clear it too, as a leftover
+# --- stages
 
 
-def _refuse_other(folder: Path, described: dict[str, Any]) -> None:
-    """Raise OutputError for a folder with anything but this request's dataset. Writes nothing."""
-    path = folder / _REQUEST
-    if not path.exists():
-        if any(not writer.is_leftover(entry) and entry.name != _WORK for entry in folder.iterdir()):
-            raise OutputError(f"{folder} is not empty and no puzzlegen dataset. Choose another --out.")
-        return
-    try:
-        theirs = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise OutputError(f"{path} cannot be read: {error}. Choose another --out.") from error
-    if theirs != described:
-        raise OutputError(f"{folder} holds another dataset ({_difference(theirs, described)}). Choose another --out.")
-
-
-def _difference(theirs: Any, ours: Any, where: str = "") -> str:
-    """The first place at which two requests differ."""
-    if isinstance(theirs, dict) and isinstance(ours, dict):
-        if set(theirs) != set(ours):
-            return f"{where}: {', '.join(sorted(theirs))} there, {', '.join(sorted(ours))} asked"
-        for key in sorted(theirs):
-            if theirs[key] != ours[key]:
-                return _difference(theirs[key], ours[key], f"{where}.{key}" if where else key)
-    if isinstance(theirs, list) and isinstance(ours, list):
-        if len(theirs) != len(ours):
-            return f"{where}: {len(theirs)} there, {len(ours)} asked"
-        for number, (their, our) in enumerate(zip(theirs, ours, strict=True)):
-            if their != our:
-                return _difference(their, our, f"{where}[{number}]")
-    return f"{where}: {json.dumps(theirs)} there, {json.dumps(ours)} asked"
-
-
-@contextmanager
-def _locked(work: Path) -> Iterator[None]:
-    """Refuse a second run on the same folder."""
-    with writer.refusals(work / "lock"):
-        lock = (work / "lock").open("w")
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            taken = os.path.samestat(os.fstat(lock.fileno()), (work / "lock").stat())
-        except FileNotFoundError:
-            taken = False
-        except OSError as error:
-            raise OutputError(f"Another run is writing {work.parent}. Wait for it or choose another --out.") from error
-        if taken:
-            yield
-            return
-    # the run that held it has just finished and taken the folder away
-    raise OutputError(f"Another run was writing {work.parent} until now. Run the same command again.")
-
-
-# --- drafts
-
-
-def _draft_all(request: Request, folder: Path, engine: Engine, progress: Progress) -> None:
+def _draft(site: Site, units: range, engine: Engine, progress: Progress) -> None:
     """Draft every unit that is not there."""
-    total = request.num * len(request.streams)
-    jobs = []
-    for unit in plan.draft_units(request):
-        path = folder / unit.name
-        if path.exists():
-            progress("puzzles", unit.count, total)
-        else:
-            jobs.append(_DraftJob(request.streams[unit.stream], range(unit.first, unit.first + unit.count), path))
-    for count in engine.run(_draft, jobs):
+    missing = drafts.undrafted(site, units)
+    total = sum(len(site.request.positions(unit)) for unit in units)
+    progress("puzzles", total - sum(len(site.request.positions(unit)) for unit in missing), total)
+    for count in engine.run(drafts.draft_unit, (drafts.DraftJob(site, unit) for unit in missing)):
         progress("puzzles", count, total)
 
 
-def _draft(job: _DraftJob) -> int:
-    """Worker: draft a unit and keep it in a file. Returns how many."""
-    recipe = registry.load(job.stream.recipe)
-    lines = [sample.to_json(sample.draft(recipe, job.stream, index)) for index in job.indices]
-    writer.write_text(job.path, "".join(f"{line}\n" for line in lines))
-    return len(lines)
+def _count_splits(site: Site, moved: Moved, engine: Engine) -> Counts:
+    """Rows of every split in every unit [units, splits]."""
+    counts = np.zeros((len(site.units), len(site.splits)), np.int64)
+    for units, found in engine.run(drafts.count_splits, list(drafts.slices(site, site.units, moved))):
+        counts[units.start : units.stop] = found
+    return counts
 
 
-def _settle_duplicates(request: Request, work: Path) -> dict[tuple[int, int], str]:
-    """What replaces duplicate drafts, decided once and kept."""
-    path = work / "redrawn.json"
-    if path.exists():
-        return {(stream, index): line for stream, index, line in json.loads(path.read_text())}
-    replaced = duplicates.settle(request, plan.drafts_in_order(request, work / "drafts", {}))
-    writer.write_text(path, json.dumps([[*key, line] for key, line in sorted(replaced.items())]))
-    return replaced
+def _render(site: Site, units: range, moved: Moved, engine: Engine, progress: Progress) -> None:
+    """The clips of some units, and no shards."""
+    total = sum(len(site.request.positions(unit)) for unit in units)
+    for job in engine.run(clips.work, (clips.part_job(site, unit, moved, site.splits) for unit in units)):
+        assert isinstance(job, clips.PartJob)
+        progress("clips", len(site.request.positions(job.unit)), total)
 
 
-# --- clips
+def _write_shards(
+    site: Site, moved: Moved, counts: Counts, left: list[Shard], footer: dict[str, str], engine: Engine,
+    progress: Progress,
+) -> None:  # fmt: skip
+    """Render the parts that the shards need and write each shard as soon as its parts are there.
+
+    A part is deleted when no shard needs it any more, so the work folder stays small.
+    """
+    missing = {shard.path: set(shard.units) for shard in left}
+    readers: dict[int, dict[str, list[Shard]]] = {}  # of each part: by unit, then by split
+    for shard in left:
+        for unit in shard.units:
+            readers.setdefault(unit, {}).setdefault(shard.split, []).append(shard)
+    rows = {unit: sum(int(counts[unit, site.splits.index(split)]) for split in own) for unit, own in readers.items()}
+    ready: list[Shard] = []
+    progress("clips", site.request.size - sum(rows.values()), site.request.size)
+
+    def jobs() -> Iterator[clips.Job]:
+        for unit in sorted(rows):
+            while ready:
+                yield clips.ShardJob(site, ready.pop(0), footer)
+            yield clips.part_job(site, unit, moved, readers[unit])
+        while ready:
+            yield clips.ShardJob(site, ready.pop(0), footer)
+
+    def done(job: clips.Job) -> None:
+        if isinstance(job, clips.ShardJob):
+            for unit in job.shard.units:
+                own = readers[unit][job.shard.split]
+                own.remove(job.shard)
+                if not own:
+                    site.store.remove(clips.name_of(unit, job.shard.split))
+            return
+        progress("clips", rows[job.unit], site.request.size)
+        for shard in (shard for own in readers[job.unit].values() for shard in own):
+            missing[shard.path].remove(job.unit)
+            if not missing[shard.path]:
+                ready.append(shard)
+
+    for job in engine.run(clips.work, jobs()):
+        done(job)
+    last = [clips.ShardJob(site, shard, footer) for shard in ready]  # whose parts came after all jobs were handed out
+    for job in engine.run(clips.work, last):
+        done(job)
 
 
-def _render_all(
-    request: Request, folder: Path, replaced: Mapping[tuple[int, int], str], footer: Mapping[str, str],
-    engine: Engine, progress: Progress,
-) -> list[plan.Shard]:  # fmt: skip
-    """Render every chunk that is not there and join each shard as soon as it is whole."""
-    work = folder / _WORK
-    total = request.num * len(request.streams)
-
-    def drafts() -> Iterator[Draft]:
-        return plan.drafts_in_order(request, work / "drafts", replaced)
-
-    shards = plan.shards_of(Counter(plan.split_of(line) for _, _, line in drafts()), request.shard_rows)
-    missing = {shard: set(shard.parts) for own in shards.values() for shard in own}
-
-    def finish(shard: plan.Shard, part: str) -> None:
-        missing[shard].remove(part)
-        if not missing[shard]:
-            _join(shard, folder, footer)
-
-    def jobs() -> Iterator[_RenderJob]:
-        for shard, part, chunk in plan.chunks(drafts(), shards):
-            path = work / "parts" / part
-            if (folder / shard.path).exists():
-                progress("clips", len(chunk), total)
-            elif path.exists():
-                progress("clips", len(chunk), total)
-                finish(shard, part)
-            else:
-                yield _RenderJob(request.streams, tuple(chunk), path, shard)
-
-    for job in engine.run(_render, jobs()):
-        progress("clips", len(job.drafts), total)
-        finish(job.shard, job.path.name)
-    return [shard for own in shards.values() for shard in own]
-
-
-def _render(job: _RenderJob) -> _RenderJob:
-    """Worker: render, verify and store one chunk."""
-    recipes = {stream.recipe: registry.load(stream.recipe) for stream in job.streams}
-    rows = []
-    for number, _, line in job.drafts:
-        stream = job.streams[number]
-        recipe = recipes[stream.recipe]
-        rows.append(sample.render(recipe, stream, sample.from_json(recipe, line)))
-    with writer.ShardWriter(job.path) as shard:
-        shard.write(rows)
-    return job
-
-
-def _join(shard: plan.Shard, folder: Path, footer: Mapping[str, str]) -> None:
-    parts = [folder / _WORK / "parts" / part for part in shard.parts]
-    writer.concatenate(parts, folder / shard.path, footer)
-    for part in parts:
-        part.unlink()
-
-
-def _manifest(
-    request: Request, folder: Path, shards: Sequence[plan.Shard], described: dict[str, Any]
-) -> dict[str, Any]:
+def _manifest(store: Store, shards: list[Shard], described: dict[str, Any], engine: Engine) -> dict[str, Any]:
     """Shards with their digests, and the proof that splits share nothing."""
-    paths = [folder / shard.path for shard in shards]
+    tallies = {each.name: each for each in engine.run(census.tally, [(store, shard.path) for shard in shards])}
+    in_order = [tallies[shard.path] for shard in shards]
     return {
         "request": described,
         "rows": sum(shard.rows for shard in shards),
         "shards": [
-            {
-                "path": shard.path,
-                "split": shard.split,
-                "rows": shard.rows,
-                "bytes": (folder / shard.path).stat().st_size,
-                "sha256": manifests.sha256_of(folder / shard.path),
-            }
-            for shard in shards
+            {"path": shard.path, "split": shard.split, "rows": shard.rows, "bytes": each.bytes, "sha256": each.sha256}
+            for shard, each in zip(shards, in_order, strict=True)
         ],
-        **census.count(paths),
+        **census.count(store, in_order, engine),
     }

@@ -8,28 +8,28 @@ from pathlib import Path
 from typing import Any
 
 from puzzlegen.errors import CorruptData, OutputError
-from puzzlegen.shards.writer import write_text
+from puzzlegen.shards.store import Store, open_store
 
 MANIFEST = "manifest.json"
 
 
-def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+def write_manifest(folder: str | Path | Store, manifest: dict[str, Any]) -> None:
     """Write it atomically, readable and in a fixed order."""
-    write_text(folder / MANIFEST, json.dumps(manifest, indent=2, sort_keys=True) + "\n")
+    open_store(folder).write(MANIFEST, (json.dumps(manifest, indent=2, sort_keys=True) + "\n").encode())
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
+def read_manifest(folder: str | Path | Store) -> dict[str, Any]:
     """Raises OutputError if there is none, CorruptData if it is unreadable."""
-    path = folder / MANIFEST
-    if not path.is_file():
-        raise OutputError(f"{folder} is no complete puzzlegen dataset: it has no {MANIFEST}.")
+    store = open_store(folder)
+    if not store.exists(MANIFEST):
+        raise OutputError(f"{store} is no complete puzzlegen dataset: it has no {MANIFEST}.")
     try:
-        manifest = json.loads(path.read_text())
+        manifest = json.loads(store.read(MANIFEST).decode())
         shards = list(manifest["shards"])
     except (ValueError, KeyError, TypeError, OSError) as error:
-        raise CorruptData(f"{path} cannot be read: {error!r}.") from error
+        raise CorruptData(f"{store}/{MANIFEST} cannot be read: {error!r}.") from error
     if not all(isinstance(shard, dict) and {"path", "rows", "sha256", "split"} <= set(shard) for shard in shards):
-        raise CorruptData(f"{path} cannot be read: a shard lacks path, rows, sha256 or split.")
+        raise CorruptData(f"{store}/{MANIFEST} cannot be read: a shard lacks path, rows, sha256 or split.")
     return dict(manifest)
 
 

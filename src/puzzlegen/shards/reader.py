@@ -30,6 +30,7 @@ from puzzlegen.replay import replay
 from puzzlegen.seeding import Rng
 from puzzlegen.shards.manifest import read_manifest
 from puzzlegen.shards.schema import COLUMNS, SCALAR_COLUMNS
+from puzzlegen.shards.store import open_store
 from puzzlegen.task import Task
 
 _CACHED_ROW_GROUPS = 8
@@ -106,7 +107,7 @@ class ShardDataset:
         """Open a dataset.
 
         Args:
-            folder: where `generate` wrote it.
+            folder: where `generate` wrote it, or its URL such as s3://bucket/prefix.
             split: "train" or "test"; all splits if not given.
             columns: read only these; all if not given.
             equals: keep rows whose column equals the value, or is in it for a list: task="maze", level=["easy"].
@@ -117,12 +118,12 @@ class ShardDataset:
             InvalidInput: a value that no row of its column can have.
             CorruptData: a shard cannot be read.
         """
-        self.folder = Path(folder)
-        manifest = read_manifest(self.folder)
+        self._store = open_store(folder)
+        manifest = read_manifest(self._store)
         splits = sorted({shard["split"] for shard in manifest["shards"]})
         if split is not None and split not in splits:
             raise UnknownName("split", split, splits, str(folder))
-        self._shards = [self.folder / shard["path"] for shard in manifest["shards"] if split in (None, shard["split"])]
+        self._shards = [shard["path"] for shard in manifest["shards"] if split in (None, shard["split"])]
         self._columns = None if columns is None else list(columns)
         for name in self._columns or ():
             if name not in COLUMNS:
@@ -138,13 +139,13 @@ class ShardDataset:
         """(shard, row group, row in group) of every row that passes the filters [N, 3]."""
         places = []
         for number, shard in enumerate(self._shards):
-            file = _open(shard)
+            file = self._open(shard)
             sizes = [file.metadata.row_group(group).num_rows for group in range(file.metadata.num_row_groups)]
             group = np.repeat(np.arange(len(sizes)), sizes)
             within = np.concatenate([np.arange(size) for size in sizes] or [np.arange(0)])
             keep = np.ones(len(group), dtype=bool)
             if equals:
-                table = _read_columns(file, shard, list(equals))
+                table = self._read_columns(file, shard, list(equals))
                 for name, value in equals.items():
                     keep &= pc.is_in(table[name], _wanted(name, value, table[name].type)).to_numpy()
             rows = np.stack([np.full(len(group), number), group, within], axis=1)
@@ -167,19 +168,19 @@ class ShardDataset:
         """The row of this id. Raises UnknownName."""
         ids = self.column("id")
         if clip_id not in ids:
-            raise UnknownName("clip", clip_id, ids, str(self.folder))
+            raise UnknownName("clip", clip_id, ids, str(self._store))
         return self[ids.index(clip_id)]
 
     def column(self, name: str) -> list[Any]:
         """All values of one column, in row order, without reading the others."""
         parts = []
         for number, shard in enumerate(self._shards):
-            file = _open(shard)
+            file = self._open(shard)
             if name not in file.schema_arrow.names:
                 raise UnknownName("column", name, file.schema_arrow.names)
             mine = self._places[self._places[:, 0] == number]
             starts = np.cumsum([0, *(file.metadata.row_group(g).num_rows for g in range(file.metadata.num_row_groups))])
-            values = _read_columns(file, shard, [name])[name]
+            values = self._read_columns(file, shard, [name])[name]
             parts += values.take(starts[mine[:, 1]] + mine[:, 2]).to_pylist()
         return parts
 
@@ -223,29 +224,27 @@ class ShardDataset:
             self._groups.move_to_end(key)
             return self._groups[key]
         if shard not in self._files:
-            self._files[shard] = _open(self._shards[shard])
+            self._files[shard] = self._open(self._shards[shard])
         try:
             table = self._files[shard].read_row_group(group, columns=self._columns)
         except (pa.ArrowException, OSError) as error:
-            raise _unreadable(f"{self._shards[shard]}: row group {group}", error) from error
+            raise _unreadable(f"{self._store}/{self._shards[shard]}: row group {group}", error) from error
         self._groups[key] = table
         if len(self._groups) > _CACHED_ROW_GROUPS:
             self._groups.popitem(last=False)
         return table
 
+    def _open(self, shard: str) -> pq.ParquetFile:
+        try:
+            return self._store.parquet(shard)
+        except (pa.ArrowException, OSError) as error:
+            raise _unreadable(f"{self._store}/{shard}", error) from error
 
-def _open(path: Path) -> pq.ParquetFile:
-    try:
-        return pq.ParquetFile(path, memory_map=True)
-    except (pa.ArrowException, OSError) as error:
-        raise _unreadable(str(path), error) from error
-
-
-def _read_columns(file: pq.ParquetFile, path: Path, names: list[str]) -> pa.Table:
-    try:
-        return file.read(columns=names)
-    except (pa.ArrowException, OSError) as error:
-        raise _unreadable(str(path), error) from error
+    def _read_columns(self, file: pq.ParquetFile, shard: str, names: list[str]) -> pa.Table:
+        try:
+            return file.read(columns=names)
+        except (pa.ArrowException, OSError) as error:
+            raise _unreadable(f"{self._store}/{shard}", error) from error
 
 
 def _unreadable(what: str, error: Exception) -> CorruptData:

@@ -6,7 +6,8 @@ import contextlib
 import errno
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -96,13 +97,14 @@ class ShardWriter:
     ...     writer.write(rows)
     """
 
-    def __init__(self, path: Path, metadata: Mapping[str, str] | None = None) -> None:
-        self._path = path
+    def __init__(self, target: Path | AbstractContextManager[Path], metadata: Mapping[str, str] | None = None) -> None:
+        """Write to a path, or to what a store's `writing` yields; `metadata` goes into the footer."""
+        self._target = atomic(target) if isinstance(target, Path) else target
         self._schema = schema(dict(metadata or {}))
 
     def __enter__(self) -> ShardWriter:
         with contextlib.ExitStack() as stack:
-            temporary = stack.enter_context(atomic(self._path))
+            temporary = stack.enter_context(self._target)
             file = stack.enter_context(temporary.open("xb"))  # pyarrow would keep its own open if closing fails
             self._writer = pq.ParquetWriter(file, self._schema, **writer_options())
             stack.callback(self._writer.close)  # writes a valid footer even after an error: never rename then
@@ -119,10 +121,3 @@ class ShardWriter:
     def write_table(self, table: pa.Table) -> None:
         """Add a table of this schema as one row group."""
         self._writer.write_table(table.cast(self._schema), row_group_size=len(table) or 1)
-
-
-def concatenate(parts: Sequence[Path], path: Path, metadata: Mapping[str, str]) -> None:
-    """Join part files into one shard, each part's row group as it is."""
-    with ShardWriter(path, metadata) as writer:
-        for part in parts:
-            writer.write_table(pq.read_table(part))
