@@ -228,7 +228,7 @@ def test_killed_workers_cost_nothing_but_time(moment: str, undisturbed: Path, tm
         os.kill(pid, signal.SIGKILL)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, "")
-    assert out.startswith("140 verified clips")
+    assert out.startswith("220 verified clips")
     expect_same(folder, undisturbed)
 
 

@@ -109,22 +109,22 @@ def with_short_leases(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(words, capture_output=True, text=True, timeout=200, check=False)
 
 
-def test_killed_and_resumed(bucket: str, local: Path) -> None:
+@pytest.mark.parametrize("moment", ["drafts", "parts"])
+def test_killed_and_resumed(moment: str, bucket: str, local: Path) -> None:
     """The lease of the killed run refuses the next one until it has run out."""
-    url = f"{bucket}/killed"
+    url = f"{bucket}/killed-{moment}"
     store = open_store(url)
-    for moment in ("drafts", "parts"):
-        process = start(*COMMAND, "--workers", 2, "--out", url)
-        assert wait_for(lambda moment=moment: store.names(f".work/{moment}"), process)
-        kill_group(process)
-        done = with_short_leases(*COMMAND, "--out", url)
-        if done.returncode:
-            assert done.returncode == 4
-            assert "Another run is writing s3://" in done.stderr
-            assert "If it was killed, its lease runs out in" in done.stderr
-            assert len(lines(done.stderr)) == 1
-            time.sleep(4)
-            forget_leases(store)
+    process = start(*COMMAND, "--workers", 2, "--out", url)
+    assert wait_for(lambda: store.names(f".work/{moment}"), process)
+    kill_group(process)
+    done = with_short_leases(*COMMAND, "--out", url)
+    if done.returncode:
+        assert done.returncode == 4
+        assert "Another run is writing s3://" in done.stderr
+        assert "If it was killed, its lease runs out in" in done.stderr
+        assert len(lines(done.stderr)) == 1
+        time.sleep(4)
+        forget_leases(store)
     done = with_short_leases(*COMMAND, "--workers", 2, "--out", url)
     assert (done.returncode, done.stderr) == (0, "")
     assert objects(url) == contents(local)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 
 import click
@@ -60,6 +61,8 @@ def commands() -> None:
 
 def main() -> None:
     """Run; errors that are meant for a user become one line on stderr and their exit code."""
+    for library in ("OPENBLAS", "VECLIB"):  # our matrices are small: more threads only wait for each other
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     try:
         status = commands(prog_name="puzzlegen", standalone_mode=False)
     except click.Abort:
