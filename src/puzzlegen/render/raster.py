@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from puzzlegen.errors import Rejected
 from puzzlegen.grid import Cell, Shape
 from puzzlegen.render.formats import ClipFormat
-from puzzlegen.render.looks import Look
+from puzzlegen.render.looks import Look, Style
 from puzzlegen.render.motion import Timeline, even_offset
 from puzzlegen.render.planes import Planes, new_canvas, planes_of
 from puzzlegen.render.sprites import Sprite, composed, sprite
@@ -56,18 +56,26 @@ class Painter:
         self._clip = clip
         self._look = look
         self._tiles: dict[Glyph, Planes] = {}
+        self._styles: dict[tuple[str, int], Style] = {}
 
     def tile(self, glyph: Glyph) -> Planes:
         """A cell that shows these marks at rest, [cell, cell]; not to be written to."""
         tile = self._tiles.get(glyph)
         if tile is None:
-            marks = tuple((self._look.style(mark.kind, mark.hue), mark.links) for mark in glyph)
+            marks = tuple([(self._style(mark), mark.links) for mark in glyph])
             tile = self._tiles[glyph] = composed(self._look.page, marks, self.layout.cell_px)
         return tile
 
     def sprite(self, mark: Mark) -> Sprite:
         """A mark alone."""
-        return sprite(self._look.style(mark.kind, mark.hue), mark.links, self.layout.cell_px)
+        return sprite(self._style(mark), mark.links, self.layout.cell_px)
+
+    def _style(self, mark: Mark) -> Style:
+        key = mark[:2]
+        style = self._styles.get(key)
+        if style is None:
+            style = self._styles[key] = self._look.style(mark.kind, mark.hue)
+        return style
 
     def draw(self, picture: Planes, stacks: Sequence[Glyph]) -> None:
         """Paint the page and every cell at rest."""

@@ -75,6 +75,10 @@ class Atlas:
     vacant: NDArray[np.bool_]
     """[N]: no token lies there in the start."""
 
+    def label(self, cell: int, stack: Glyph) -> int:
+        """The index of a stack in a cell; UNCLEAR for one that the cell cannot hold."""
+        return self.places[cell].get(stack, UNCLEAR)
+
     def labels(self, board: Sequence[Glyph]) -> Labels:
         """The index of each cell's stack [N]; UNCLEAR for a stack that the cell cannot hold."""
         found = [own.get(stack, UNCLEAR) for own, stack in zip(self.places, board, strict=True)]

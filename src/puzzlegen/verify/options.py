@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from puzzlegen.replay import board
 from puzzlegen.task import Task
+from puzzlegen.types import Glyph
 from puzzlegen.verify.atlas import UNCLEAR, Atlas, Labels
 from puzzlegen.verify.moves import Move, facing
 
@@ -25,11 +26,12 @@ class Options:
         self._task, self._atlas = task, atlas
         self._facing = facing(task.shape(start))
         self._moves: dict[str, Move] = {}
-        self.enter(start, self._labels_of(start))
+        self.enter(start, atlas.labels(board(task, start)))
 
     def enter(self, state: Any, labels: Labels) -> None:
         """Go on with the options of a state that these labels show [N]."""
         self._state, self.labels = state, labels
+        self._board: list[Glyph] | None = None
         self._shown = labels.tolist()
         self._known: list[Move] = []
         self._unknown = iter(self._task.actions(state))
@@ -42,8 +44,7 @@ class Options:
         for action in self._unknown:
             known = self._moves.get(action)
             if known is None or known.before.tolist() != [self._shown[cell] for cell in known.places]:
-                then = self._labels_of(self._task.step(self._state, action))
-                known = self._moves[action] = self._changes(then, self.labels, (action,))
+                known = self._moves[action] = self._move(action)
             self._known.append(known)
             yield known
 
@@ -102,14 +103,25 @@ class Options:
                 return
             yield [row for row, _ in beam]
 
-    def _labels_of(self, state: Any) -> Labels:
-        return self._atlas.labels(board(self._task, state))
+    def _move(self, action: str) -> Move:
+        """What an action changes in the state, worked out from the few stacks that differ."""
+        if self._board is None:
+            self._board = board(self._task, self._state)
+        then = board(self._task, self._task.step(self._state, action))
+        changed = [
+            (cell, label)
+            for cell, (old, new) in enumerate(zip(self._board, then, strict=True))
+            if old != new and (label := self._atlas.label(cell, new)) != self._shown[cell]
+        ]
+        places = [cell for cell, _ in changed]
+        cells, after = np.array(places, dtype=np.intp), np.array([label for _, label in changed], dtype=np.int16)
+        return Move((action,), cells, self.labels[cells], after, None, np.ones(len(cells), dtype=bool), places)
 
     def _after(self, labels: Labels, action: str, after: Any) -> Labels:
         """The labels after an action; worked out anew only where its cells are not as they were the last time."""
         known = self._moves.get(action)
         if known is None or not np.array_equal(labels[known.cells], known.before):
-            then = self._labels_of(after)
+            then = self._atlas.labels(board(self._task, after))
             self._moves[action] = self._changes(then, labels, (action,))
             return then
         then = labels.copy()

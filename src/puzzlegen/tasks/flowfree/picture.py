@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 
-from puzzlegen.grid import DIRECTIONS, LINK, OPPOSITE, Cell, cells_of, move, neighbors
-from puzzlegen.tasks.flowfree.strands import FlowState, colors_on, link_masks, tip
+from puzzlegen.grid import DIRECTIONS, LINK, OPPOSITE, STEP, Cell, cells_of, move, neighbors
+from puzzlegen.tasks.flowfree.strands import FlowState, tip
 from puzzlegen.types import Glyph, Mark, Stroke, Token
 
 Pipes = dict[Cell, tuple[int, int]]  # the cells that show a pipe: (color, links)
@@ -33,9 +33,19 @@ def tokens_of(pipes: Pipes) -> tuple[Token, ...]:
 
 def pipes_on(state: FlowState) -> Pipes:
     """The cells with a drawn link in reading order, with color and links."""
-    cols, color_of = state.shape[1], colors_on(state)
-    cells = [(divmod(index, cols), mask) for index, mask in enumerate(link_masks(state)) if mask]
-    return {cell: (color_of[cell], mask) for cell, mask in cells}
+    cols = state.shape[1]
+    found: dict[int, tuple[int, int]] = {}
+    for color, (ends, strands) in enumerate(zip(state.ends, state.strands, strict=True)):
+        for (row, col), strand in zip(ends, strands, strict=True):
+            come_from, cell = 0, row * cols + col
+            for direction in strand:
+                link = LINK[direction]
+                found[cell] = color, come_from | link | (found[cell][1] if cell in found else 0)
+                down, right = STEP[direction]
+                cell, come_from = cell + down * cols + right, LINK[OPPOSITE[direction]]
+            if come_from:
+                found[cell] = color, come_from | (found[cell][1] if cell in found else 0)
+    return {divmod(cell, cols): found[cell] for cell in sorted(found)}
 
 
 def stroke(state: FlowState, action: str) -> Stroke:
