@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import gc
+
 import numpy as np
 import pytest
 from by_labels import CLIP, stage
 
+from puzzlegen import registry
 from puzzlegen.grid import DIRECTIONS, LINK
 from puzzlegen.render.planes import new_canvas, planes_of
 from puzzlegen.replay import board
 from puzzlegen.types import Mark
 from puzzlegen.verify.atlas import CHROMA, FEATURES, FOREIGN, GOAL, LAYOUT, LUMA, UNCLEAR, block_means, luma_picture
-from samples import TASKS, painter
+from puzzlegen.verify.verifier import Verifier
+from samples import TASKS, painter, variant
 
 task_names = pytest.mark.parametrize("task", TASKS)
 
@@ -105,3 +109,23 @@ def test_the_luma_picture_puts_blocks_where_they_are() -> None:
     picture = luma_picture(features, (2, 3))
     assert picture.shape == (16, 24)
     assert np.argwhere(picture).tolist() == [[9, 9]]
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_nothing_of_a_verifier_stays_when_it_goes(task: str) -> None:
+    """Or memory would grow with every clip that a worker has verified."""
+
+    def objects() -> int:
+        gc.collect()
+        return sum(str(type(each).__module__).startswith("puzzlegen.") for each in gc.get_objects())
+
+    one, recipe = stage(task), registry.load(task)
+    look = variant(recipe, next(iter(recipe.looks)), 0)
+    counts = []
+    for _ in range(3):
+        for _ in range(4):
+            verifier = Verifier(one.task, one.start, look, CLIP, 5)
+            assert verifier.layout
+            del verifier
+        counts.append(objects())
+    assert counts[1] == counts[2]

@@ -106,19 +106,18 @@ def atlas(painter: Painter, stacks: Sequence[Sequence[Glyph]], start: Sequence[G
         start: the board of the start.
         blur: standard deviation in cells of the blur that the video seems to have.
     """
-    stacks = [tuple(sorted(own, key=bool)) for own in stacks]
+    choices = [tuple(sorted(own, key=bool)) for own in stacks]
     distinct = list(dict.fromkeys(painter.backdrop))
     joined = {mark.kind for backdrop in distinct for mark in backdrop if mark.links}
     number: dict[Glyph, int] = {}
     own_rows = [
         [number.setdefault(backdrop + stack, len(number)) for stack in own]
-        for backdrop, own in zip(painter.backdrop, stacks, strict=True)
+        for backdrop, own in zip(painter.backdrop, choices, strict=True)
     ]
     decoys = _Decoys(painter.backdrop)
-    changed = [
-        [(number.setdefault(glyph, len(number)), label) for glyph, label in decoys.of(backdrop, own)]
-        for backdrop, own in zip(painter.backdrop, stacks, strict=True)
-    ]
+    kinds = list(zip(painter.backdrop, choices, strict=True))
+    decoys_of = {kind: decoys.of(*kind) for kind in dict.fromkeys(kinds)}
+    changed = [[(number.setdefault(glyph, len(number)), label) for glyph, label in decoys_of[kind]] for kind in kinds]
 
     flips = {backdrop: _flips(backdrop, joined) for backdrop in distinct}
     glyphs = dict.fromkeys(number)
@@ -128,10 +127,10 @@ def atlas(painter: Painter, stacks: Sequence[Sequence[Glyph]], start: Sequence[G
         glyphs[backdrop + stack] = None
     pictures = _means_of([_blurred(painter.tile(glyph), blur) for glyph in glyphs])
     means = dict(zip(glyphs, pictures, strict=True))
-    places = {own: {stack: index for index, stack in enumerate(own)} for own in set(stacks)}
+    places = {own: {stack: index for index, stack in enumerate(own)} for own in set(choices)}
 
-    table = np.full((len(stacks), len(number)), FOREIGN, dtype=np.int16)
-    rows = np.zeros((len(stacks), max(map(len, own_rows))), dtype=np.int32)
+    table = np.full((len(choices), len(number)), FOREIGN, dtype=np.int16)
+    rows = np.zeros((len(choices), max(map(len, own_rows))), dtype=np.int32)
     for cell, (own, other) in enumerate(zip(own_rows, changed, strict=True)):
         for row, label in other:
             table[cell, row] = label
@@ -140,13 +139,10 @@ def atlas(painter: Painter, stacks: Sequence[Sequence[Glyph]], start: Sequence[G
     alone = np.array([means[backdrop + stack] for backdrop, stack in zip(painter.backdrop, start, strict=True)])
     features = np.array([means[glyph] for glyph in number])
     sides = {backdrop: _sides(backdrop, flips[backdrop], means) for backdrop in distinct}
-    beside = {
-        (backdrop, own): _closed_beside(backdrop, own, sides[backdrop], means)
-        for backdrop, own in dict.fromkeys(zip(painter.backdrop, stacks, strict=True))
-    }
+    beside = {(backdrop, own): _closed_beside(backdrop, own, sides[backdrop], means) for backdrop, own in decoys_of}
     return Atlas(
-        stacks=stacks,
-        places=[places[own] for own in stacks],
+        stacks=choices,
+        places=[places[own] for own in choices],
         features=features,
         norms=(features**2).sum(axis=1),
         colors=mean_colors(features),
@@ -154,7 +150,7 @@ def atlas(painter: Painter, stacks: Sequence[Sequence[Glyph]], start: Sequence[G
         rows=rows,
         sides=_measuring(np.array([sides[backdrop] for backdrop in painter.backdrop])),
         beside=_measuring(
-            np.array([beside[backdrop, own] for backdrop, own in zip(painter.backdrop, stacks, strict=True)])
+            np.array([beside[kind] for kind in kinds])
         ),
         around=start_means(painter, start, blur) - alone if blur else np.zeros_like(alone),
         top=np.array([means[backdrop] - means[backdrop[:1]] for backdrop in painter.backdrop]),
@@ -180,7 +176,6 @@ class _Decoys:
         self._grounds = list(dict.fromkeys(backdrop[:1] for backdrop in distinct))
         self._tops = list(dict.fromkeys(backdrop[1:] for backdrop in distinct))
 
-    @functools.cache  # noqa: B019 - lives as long as one atlas is made
     def of(self, backdrop: Glyph, own: tuple[Glyph, ...]) -> list[tuple[Glyph, int]]:
         """(glyph, LAYOUT or GOAL) with every stack on it, with the empty one only where that would be too many."""
         ground, top = backdrop[:1], backdrop[1:]

@@ -102,6 +102,7 @@ class Film:
         self._painter = Painter(self.backdrop, self.layout, clip, _with_recolored(look, self.backdrop))
         self._canvas = new_canvas(clip.height, clip.width)
         self._shown: _Pose | None = None
+        self._progress: list[float] = []
         self._known: dict[_Pose, int] = {}
 
     @property
@@ -156,10 +157,11 @@ class Film:
         """A scene, on the puzzle's own backdrop if no other is given."""
         return Scene(tuple(tokens), backdrop or self.backdrop, **how)
 
-    @functools.cache  # noqa: B019 - a film lives as long as its cheats
     def progress(self, step: int) -> float:
         """The most that a judge may give for the first `step` actions: the share of the distance they cover."""
-        return max(self.worth(state) for state in self.states[: step + 1])
+        while len(self._progress) <= step:
+            self._progress.append(max([*self._progress[-1:], self.worth(self.states[len(self._progress)])]))
+        return self._progress[step]
 
     def worth(self, state: Any) -> float:
         """The same for one state; the cap where the solver gives up, as nothing less can be promised."""
