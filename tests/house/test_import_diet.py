@@ -12,7 +12,7 @@ import pytest
 
 import puzzlegen
 
-HEAVY = {"numpy", "pyarrow", "av", "cv2", "torch", "PIL", "pandas"}
+HEAVY = {"numpy", "pyarrow", "av", "cv2", "torch", "diffusers", "transformers", "peft", "accelerate", "PIL", "pandas"}
 TASKS = sorted(path.name for path in (Path(puzzlegen.__file__).parent / "tasks").iterdir() if path.is_dir())
 CORE = ("errors", "types", "canonical", "seeding", "grid", "task", "replay")
 
@@ -42,7 +42,9 @@ def test_the_package_loads_nothing_from_elsewhere() -> None:
     assert third_party(names) == set()
 
 
-@pytest.mark.parametrize("module", [*CORE, *(f"tasks.{name}" for name in TASKS if not name.startswith("_"))])
+@pytest.mark.parametrize(
+    "module", [*CORE, "train", "train.configs", *(f"tasks.{name}" for name in TASKS if not name.startswith("_"))]
+)
 def test_core_and_rules_load_nothing_from_elsewhere(module: str) -> None:
     assert third_party(loaded_by(f"import puzzlegen.{module}")) == set()
 

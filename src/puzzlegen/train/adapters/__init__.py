@@ -1,0 +1,1 @@
+"""Models that can be trained, each behind the contract of `puzzlegen.train.policy`."""

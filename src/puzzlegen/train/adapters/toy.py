@@ -1,0 +1,84 @@
+"""A small model of Wan's kind on pixels, for CPUs: same transformer class, lossless codec, learned labels of tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from diffusers import WanTransformer3DModel
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from puzzlegen.errors import InvalidInput, UnknownName
+from puzzlegen.train.adapters import weights
+from puzzlegen.train.adapters.wan import WanPolicy
+from puzzlegen.train.configs import ToyModel
+from puzzlegen.train.latents import PixelCodec
+from puzzlegen.train.randomness import seeded
+
+_TEXT_DIM = 32
+_NUM_POSITIONS = 128
+_LABELS_FILE = "labels.safetensors"
+
+
+class ToyPolicy(WanPolicy):
+    """A `VideoPolicy` whose texts are labels; an embedding of each is learned with the rest."""
+
+    text_column = "task"
+
+    def __init__(self, transformer: WanTransformer3DModel, codec: PixelCodec, config: ToyModel) -> None:
+        super().__init__(transformer, codec, {}, lora=config.lora, shift=config.shift, seed=config.seed)
+        self.labels = config.labels
+        with seeded("labels", config.seed):
+            self.embedding = nn.Embedding(len(self.labels), _TEXT_DIM)
+        self.embedding.to(transformer.device).requires_grad_(not config.lora)
+
+    def embed(self, texts: Sequence[str]) -> Tensor:
+        """The labels' embeddings, one token each."""
+        for text in texts:
+            if text not in self.labels:
+                raise UnknownName("label of the toy model", text, self.labels)
+        rows = torch.tensor([self.labels.index(text) for text in texts], device=self.embedding.weight.device)
+        embedded: Tensor = self.embedding(rows[:, None])
+        return embedded
+
+    def trainable(self) -> dict[str, nn.Parameter]:
+        """See `VideoPolicy`."""
+        return ({} if self.lora else dict(self.embedding.named_parameters("labels"))) | super().trainable()
+
+    def save(self, folder: Path) -> None:
+        """See `VideoPolicy`."""
+        super().save(folder)
+        labels = {"labels": self.embedding.weight.detach()}
+        save_file(labels, folder / _LABELS_FILE, metadata={"labels": "\n".join(self.labels)})
+
+    def load(self, folder: Path) -> None:
+        """See `VideoPolicy`."""
+        path = folder / _LABELS_FILE
+        tensors, metadata = weights.read_tensors(path)
+        stored = metadata.get("labels", "").split("\n")
+        if stored != [*self.labels]:
+            raise InvalidInput(f"{path} is of a model of {', '.join(stored)}. Set model.labels to these.")
+        super().load(folder)
+        self.embedding.load_state_dict({"weight": tensors["labels"]})
+
+
+def new_toy(config: ToyModel, *, device: str = "cpu") -> ToyPolicy:
+    """A model with random weights from the configuration's seed."""
+    codec = PixelCodec(config.patch, config.temporal, patches_per_token=config.token)
+    channels = 3 * config.temporal * config.patch**2
+    with seeded("toy", config.seed):
+        transformer = WanTransformer3DModel(
+            patch_size=(1, config.token, config.token),
+            num_attention_heads=config.heads,
+            attention_head_dim=config.head_dim,
+            in_channels=channels,
+            out_channels=channels,
+            text_dim=_TEXT_DIM,
+            freq_dim=64,
+            ffn_dim=config.ffn_dim,
+            num_layers=config.layers,
+            rope_max_seq_len=_NUM_POSITIONS,
+        )
+    return ToyPolicy(transformer.to(device), codec, config)

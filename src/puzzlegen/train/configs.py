@@ -1,0 +1,94 @@
+"""What a training run is told about its model, each field with its meaning; needs no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from puzzlegen.errors import InvalidInput
+
+ATTENTION_AND_FEED_FORWARD = ("to_q", "to_k", "to_v", "to_out.0", "ffn.net.0.proj", "ffn.net.2")
+"""Linear layers of all blocks of Wan's transformer."""
+
+
+def _require(holds: bool, where: str, what: str) -> None:
+    if not holds:
+        raise InvalidInput(f"{where} must be {what}.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lora:
+    """Low-rank adapters, the rest of the model frozen."""
+
+    rank: int = 64
+    """Columns of each adapter."""
+    alpha: float = 64.0
+    """Adapters are scaled by alpha / rank."""
+    targets: tuple[str, ...] = ATTENTION_AND_FEED_FORWARD
+    """Endings of the names of the layers that get one."""
+
+    def __post_init__(self) -> None:
+        _require(self.rank > 0, "lora.rank", "positive")
+        _require(self.alpha > 0, "lora.alpha", "positive")
+        _require(len(self.targets) > 0, "lora.targets", "at least one name of a layer")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WanModel:
+    """A text- and image-to-video model of Wan2.2-TI2V's kind, in diffusers' layout."""
+
+    path: str = "Wan-AI/Wan2.2-TI2V-5B-Diffusers"
+    """A folder with `transformer` and `vae`, or the name of a model on the Hugging Face hub."""
+    lora: Lora | None = Lora()
+    """None trains all weights of the transformer."""
+    precision: Literal["bf16", "fp32"] = "bf16"
+    """Of matrix products. Trained weights are float32 always, and so is time."""
+    shift: float = 5.0
+    """Of the sampler's noise levels."""
+    text_length: int = 512
+    """Tokens of a text; shorter ones are followed by zeros, which the model attends to."""
+    checkpointing: bool = False
+    """Compute activations again in the backward pass: a third more time, a fraction of the memory."""
+    seed: int = 0
+    """Of the adapters' first values."""
+
+    def __post_init__(self) -> None:
+        _require(self.precision in ("bf16", "fp32"), "model.precision", "'bf16' or 'fp32'")
+        _require(self.shift > 0, "model.shift", "positive")
+        _require(self.text_length > 0, "model.text_length", "positive")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToyModel:
+    """A small transformer of Wan's kind on pixels, from random weights, for CPUs."""
+
+    labels: tuple[str, ...]
+    """The tasks; each has a learned embedding in place of a text."""
+    patch: int = 2
+    """Pixels of a latent's side; the codec is lossless."""
+    temporal: Literal[1, 4] = 1
+    """Frames of a latent frame."""
+    token: int = 1
+    """Latents of a token's side."""
+    layers: int = 4
+    """Transformer blocks."""
+    heads: int = 4
+    """Attention heads."""
+    head_dim: int = 24
+    """Width of a head; even, and at least 6, or rows and columns get no position."""
+    ffn_dim: int = 256
+    """Width of the feed-forward layers."""
+    shift: float = 3.0
+    """Of the sampler's noise levels."""
+    lora: Lora | None = None
+    """None trains all weights."""
+    seed: int = 0
+    """Of the first weights."""
+
+    def __post_init__(self) -> None:
+        _require(len(set(self.labels)) == len(self.labels) > 0, "model.labels", "different names, at least one")
+        _require(self.temporal in (1, 4), "model.temporal", "1 or 4")
+        for name in ("patch", "token", "layers", "heads", "ffn_dim"):
+            _require(getattr(self, name) > 0, f"model.{name}", "positive")
+        _require(self.head_dim % 2 == 0 and self.head_dim >= 6, "model.head_dim", "even and at least 6")
+        _require(self.shift > 0, "model.shift", "positive")

@@ -1,0 +1,82 @@
+"""What the trainers know of a model: latents in, velocities out. Which model it is, an adapter decides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Protocol
+
+from torch import Tensor, nn
+
+from puzzlegen.errors import UnknownName
+from puzzlegen.train.conditioning import Condition
+from puzzlegen.train.configs import ToyModel, WanModel
+from puzzlegen.train.latents import VideoCodec
+
+ModelConfig = WanModel | ToyModel
+MODELS: Mapping[str, type[ModelConfig]] = {"wan": WanModel, "toy": ToyModel}
+"""The adapters by name, each with the dataclass that configures it."""
+
+
+class VideoPolicy(Protocol):
+    """A video model that continues a first frame."""
+
+    codec: VideoCodec
+    """Between clips and latents."""
+    text_column: str
+    """The column of a dataset whose values are this model's texts."""
+
+    def encode(self, frames_BTHWC: Tensor) -> Tensor:
+        """Latents float32 [B, C, T', H', W'] of uint8 clips. Raises InvalidInput for a size the model cannot take."""
+
+    def decode(self, z_BCTHW: Tensor) -> Tensor:
+        """Clips uint8 [B, T, H, W, 3] of latents."""
+
+    def condition(self, texts: Sequence[str], first_BHWC: Tensor) -> Condition:
+        """To continue these uint8 first frames. Raises InvalidInput for a text that the model does not know."""
+
+    def condition_latents(self, texts: Sequence[str], first_BC1HW: Tensor) -> Condition:
+        """The same for first frames that are encoded already, such as z[:, :, :1]."""
+
+    def velocity(self, x_BCTHW: Tensor, sigma_B: Tensor, condition: Condition) -> Tensor:
+        """The flow's velocity at these noise levels, float32 [B, C, T', H', W']; without meaning in latent frame 0."""
+
+    def sigmas(self, num_steps: int) -> Tensor:
+        """The sampler's noise levels, float64 [num_steps + 1]."""
+
+    def trainable(self) -> dict[str, nn.Parameter]:
+        """The trained weights by name, float32, in a fixed order."""
+
+    def reference(self) -> AbstractContextManager[None]:
+        """Inside, the model is as it was before training. Raises InvalidInput where that is not kept."""
+
+    def save(self, folder: Path) -> None:
+        """Write the trained weights so that others can load them too."""
+
+    def load(self, folder: Path) -> None:
+        """Read what `save` wrote. Raises InvalidInput if it is not there or of another model."""
+
+
+def open_policy(config: ModelConfig, texts: Mapping[str, Tensor] | None = None, *, device: str = "cpu") -> VideoPolicy:
+    """The model that a configuration describes.
+
+    Args:
+        config: of one of MODELS.
+        texts: embeddings [L, D] of prompts, for models that read texts.
+        device: where the model is to be.
+    """
+    if isinstance(config, WanModel):
+        from puzzlegen.train.adapters.wan import open_wan
+
+        return open_wan(config, texts or {}, device=device)
+    from puzzlegen.train.adapters.toy import new_toy
+
+    return new_toy(config, device=device)
+
+
+def model_config(name: str) -> type[ModelConfig]:
+    """The dataclass that configures the adapter of this name."""
+    if name not in MODELS:
+        raise UnknownName("model", name, MODELS)
+    return MODELS[name]
