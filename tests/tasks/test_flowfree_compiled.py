@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import pickle
 import random
-import subprocess
-import sys
 
 import pytest
 
 from flowfree_oracles import Link, SatBoard, all_covers, random_boards, random_walk_ends
-from puzzlegen import registry
 from puzzlegen.errors import PuzzlegenError, Rejected, SearchLimit, Unsolvable
-from puzzlegen.generate import sample
-from puzzlegen.render.formats import FORMATS
 from puzzlegen.seeding import Rng
 from puzzlegen.tasks.flowfree import FlowFree, FlowParams, FlowState, frontier, strands
 
@@ -194,29 +188,3 @@ def test_the_limit_is_exact(monkeypatch: pytest.MonkeyPatch) -> None:
         if task is COMPILED:
             first = failing.index(False)
     assert failing.index(False) == first
-
-
-def test_whole_drafts_are_equal() -> None:
-    stream = sample.Stream(recipe="flowfree", level="hard", seed=3, clip=FORMATS["wan480"])
-    plain, compiled = registry.load("flowfree"), registry.load("flowfree", compiled=True)
-    for index in range(20):
-        assert sample.draft(compiled, stream, index) == sample.draft(plain, stream, index)
-
-
-def test_the_compiled_task_is_loaded_by_name_pickled_and_compiled_once() -> None:
-    task = registry.load("flowfree", compiled=True).task
-    assert type(task) is type(COMPILED)
-    assert task.compiled() is task
-    again = pickle.loads(pickle.dumps(task))
-    start = again.generate(FlowParams(size=5, colors=(4, 5)), Rng("pickled"))
-    assert again.solve(start).unique
-    assert (task.version, task.Params, task.State) == (REFERENCE.version, REFERENCE.Params, REFERENCE.State)
-
-
-def test_the_plain_task_needs_no_package() -> None:
-    code = (
-        "import sys\nfrom puzzlegen.seeding import Rng\nfrom puzzlegen.tasks.flowfree import FlowFree, FlowParams\n"
-        "task = FlowFree()\ntask.solve(task.generate(FlowParams(size=4, colors=(3, 4)), Rng('plain')))\n"
-        "assert not {'numpy', 'numba'} & set(sys.modules)"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)

@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-import pickle
-import subprocess
-import sys
-
 import pytest
 
-from puzzlegen import registry
 from puzzlegen.errors import Rejected
-from puzzlegen.generate import sample
-from puzzlegen.render.formats import FORMATS
 from puzzlegen.seeding import Rng
 from puzzlegen.tasks.maze import Maze, MazeParams, MazeState
 
@@ -66,28 +59,3 @@ def test_lengths_that_hardly_exist_are_rejected_alike() -> None:
 def test_weights_that_do_not_fit_a_word_go_to_the_reference() -> None:
     compare(MazeParams(size=4, length=(3, 8), mix={"dfs": 2**31 - 1}), 5)
     compare(MazeParams(size=4, length=(3, 8), mix={"dfs": 2**31, "wilson": 2**31 - 1}), 5)
-
-
-def test_whole_drafts_are_equal() -> None:
-    stream = sample.Stream(recipe="maze", level="hard", seed=3, clip=FORMATS["wan480"])
-    plain, compiled = registry.load("maze"), registry.load("maze", compiled=True)
-    for index in range(20):
-        assert sample.draft(compiled, stream, index) == sample.draft(plain, stream, index)
-
-
-def test_the_compiled_task_is_loaded_by_name_pickled_and_compiled_once() -> None:
-    task = registry.load("maze", compiled=True).task
-    assert type(task) is type(COMPILED)
-    assert task.compiled() is task
-    again = pickle.loads(pickle.dumps(task))
-    assert again.generate(MazeParams(size=3, length=(2, 3)), Rng("pickled")).shape == (3, 3)
-    assert (task.version, task.Params, task.State) == (REFERENCE.version, REFERENCE.Params, REFERENCE.State)
-
-
-def test_the_plain_task_needs_no_package() -> None:
-    code = (
-        "import sys\nfrom puzzlegen.seeding import Rng\nfrom puzzlegen.tasks.maze import Maze, MazeParams\n"
-        "task = Maze()\ntask.solve(task.generate(MazeParams(size=4, length=(3, 3)), Rng('plain')))\n"
-        "assert not {'numpy', 'numba'} & set(sys.modules)"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)

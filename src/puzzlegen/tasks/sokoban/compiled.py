@@ -70,6 +70,10 @@ class CompiledSokoban(Sokoban):
         answer = ask(state, wave_limit=_LEFT_OUT)
         return super().distance(state) if answer is None else answer.least.value
 
+    def compiled(self) -> CompiledSokoban:
+        """Itself."""
+        return self
+
     def _search(self, start: SokobanState) -> tuple[Search, str | None, int]:
         answer = ask(start)
         return super()._search(start) if answer is None else answer
