@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from puzzlegen.errors import OutputError, UnknownName
+from puzzlegen.errors import OutputError, PuzzlegenError, UnknownName
 
 
 def square(number: int) -> int:
@@ -65,6 +65,15 @@ ERRORS = {
     "bug": lambda: ZeroDivisionError("a bug of ours"),
     "unpicklable": lambda: Unpicklable("here", "because"),
 }
+
+
+FAILURES = [
+    ("name", UnknownName, "here: there is no recipe 'mase'. Did you mean 'maze'?"),
+    ("output", OutputError, "The disk is full."),
+    ("bug", ZeroDivisionError, "a bug of ours"),
+    ("unpicklable", PuzzlegenError, "here: because."),
+]
+"""What `fails` is told, and the error and text that must come back."""
 
 
 def fails(kind: str) -> None:

@@ -95,6 +95,20 @@ def children(pid: int) -> dict[int, str]:
     return found
 
 
+def descendants(pid: int) -> list[int]:
+    """All processes that it has started, and those that they have."""
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+    found = [pid]
+    for one in found:
+        found += [child for child, parent in parents.items() if parent == one]
+    return found[1:]
+
+
 def workers(pid: int) -> list[int]:
     """The children that are pool workers."""
     return sorted(child for child, words in children(pid).items() if "spawn_main" in words)

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 import jobs
-from puzzlegen.errors import OutputError, PuzzlegenError, UnknownName
+from puzzlegen.errors import OutputError
 from puzzlegen.generate.engines import InProcess, LocalPool
 from puzzlegen.generate.engines.calls import ATTEMPTS
 from runs import children, lines, workers
@@ -166,15 +166,7 @@ def test_workers_that_cannot_start_are_an_error_of_one_line(tmp_path: Path) -> N
 # --- errors
 
 
-@pytest.mark.parametrize(
-    ("kind", "error", "text"),
-    [
-        ("name", UnknownName, "here: there is no recipe 'mase'. Did you mean 'maze'?"),
-        ("output", OutputError, "The disk is full."),
-        ("bug", ZeroDivisionError, "a bug of ours"),
-        ("unpicklable", PuzzlegenError, "here: because."),
-    ],
-)
+@pytest.mark.parametrize(("kind", "error", "text"), jobs.FAILURES)
 def test_an_error_comes_as_it_was_raised(pool: LocalPool, kind: str, error: type[Exception], text: str) -> None:
     with pytest.raises(error) as caught:
         list(pool.run(jobs.fails, [kind]))

@@ -17,9 +17,9 @@ import pytest
 
 import jobs
 import puzzlegen
-from puzzlegen.errors import OutputError, PuzzlegenError, UnknownName
+from puzzlegen.errors import OutputError
 from puzzlegen.generate.engines.calls import ATTEMPTS
-from runs import called, contents, lines, start, wait_for
+from runs import called, contents, descendants, lines, start, wait_for
 
 ray = pytest.importorskip("ray", reason="needs the extra: pip install 'puzzlegen[ray]'")
 
@@ -75,15 +75,7 @@ def test_a_job_that_always_kills_is_an_error_of_one_line(cluster: RayCluster, tm
     assert len(lines((tmp_path / "marker").read_text())) == ATTEMPTS == 3
 
 
-@pytest.mark.parametrize(
-    ("kind", "error", "text"),
-    [
-        ("name", UnknownName, "here: there is no recipe 'mase'. Did you mean 'maze'?"),
-        ("output", OutputError, "The disk is full."),
-        ("bug", ZeroDivisionError, "a bug of ours"),
-        ("unpicklable", PuzzlegenError, "here: because."),
-    ],
-)
+@pytest.mark.parametrize(("kind", "error", "text"), jobs.FAILURES)
 def test_an_error_comes_as_it_was_raised(cluster: RayCluster, kind: str, error: type[Exception], text: str) -> None:
     with pytest.raises(error) as caught:
         list(cluster.run(jobs.fails, [kind]))
@@ -189,19 +181,6 @@ def test_nothing_is_left_of_runs_that_were_stopped(tmp_path: Path) -> None:
                 os.kill(pid, signal.SIGKILL)
         assert time.monotonic() < end, left
         time.sleep(0.02)
-
-
-def descendants(pid: int) -> list[int]:
-    parents = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
-        except OSError:
-            continue
-    found = [pid]
-    for one in found:
-        found += [child for child, parent in parents.items() if parent == one]
-    return found[1:]
 
 
 # --- the command line

@@ -55,10 +55,6 @@ class Request:
         """The positions of a unit."""
         return range(unit * self._unit, min((unit + 1) * self._unit, self.size))
 
-    def unit_of(self, position: int) -> int:
-        """The unit that holds a position."""
-        return position // self._unit
-
     def key_of(self, position: int) -> tuple[Stream, int]:
         """Stream and index of a position."""
         index, number = divmod(position, len(self.streams))
