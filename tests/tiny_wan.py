@@ -77,7 +77,7 @@ def saved_wan(folder: Path, **changes: Any) -> Path:
 
 def tiny_wan(folder: Path, **changes: Any) -> WanPolicy:
     """The saved model, opened; float32 and wholly trained unless told otherwise."""
-    config: Mapping[str, Any] = {"precision": "fp32", "lora": None, "text_length": TEXT_LENGTH} | changes
+    config: Mapping[str, Any] = {"precision": "fp32", "lora": Lora(rank=0), "text_length": TEXT_LENGTH} | changes
     return open_wan(WanModel(path=str(folder), **config), tiny_texts())
 
 

@@ -1,7 +1,8 @@
 """Frozen dataclasses to plain JSON values and back, canonical bytes, digests, digests up to symmetry.
 
-`encode` and `decode` know bool, int, float, str, None, tuple, Literal, union with None, dict with string keys and
-dataclasses. `decode` is strict: it is also how recipe tables become parameters, so its errors name the field.
+`encode` and `decode` know bool, int, float, str, None, tuple, Literal, union with None, dict with string keys,
+dataclasses, and unions of dataclasses that tell themselves apart by a field `kind`. `decode` is strict: it is also how
+recipe tables become parameters, so its errors name the field.
 """
 
 from __future__ import annotations
@@ -63,6 +64,23 @@ def digest_up_to(values: Iterable[object]) -> str:
     return hashlib.sha256(min(map(dumps, values)).encode()).hexdigest()[:16]
 
 
+def difference(theirs: Any, ours: Any, where: str = "") -> str:
+    """The first place at which two plain JSON values differ, and how: `section.key: 1 there, 2 asked`."""
+    if isinstance(theirs, dict) and isinstance(ours, dict):
+        if set(theirs) != set(ours):
+            return f"{where}: {', '.join(sorted(theirs))} there, {', '.join(sorted(ours))} asked"
+        for key in sorted(theirs):
+            if theirs[key] != ours[key]:
+                return difference(theirs[key], ours[key], f"{where}.{key}" if where else key)
+    if isinstance(theirs, list) and isinstance(ours, list):
+        if len(theirs) != len(ours):
+            return f"{where}: {len(theirs)} there, {len(ours)} asked"
+        for number, (their, our) in enumerate(zip(theirs, ours, strict=True)):
+            if their != our:
+                return difference(their, our, f"{where}[{number}]")
+    return f"{where}: {json.dumps(theirs)} there, {json.dumps(ours)} asked"
+
+
 def decode(kind: type[T], value: Any, where: str) -> T:
     """Build `kind` from plain JSON or TOML values.
 
@@ -114,16 +132,32 @@ def _finite(value: float, where: str) -> float:
 
 
 def _decode_union(arguments: tuple[Any, ...], value: Any, where: str) -> Any:
-    """The first alternative that fits; the error of the last if none does."""
-    *others, last = (argument for argument in arguments if argument is not type(None))
+    """The alternative of this `kind`, else the first one that fits; the error of the last if none does."""
     if value is None and type(None) in arguments:
         return None
+    kinds = _kinds(arguments)
+    if kinds and isinstance(value, Mapping):
+        kind = value.get("kind")
+        if kind not in kinds:
+            raise UnknownName("kind", str(kind), kinds, where)
+        return _decode(kinds[kind], value, where)
+    *others, last = (argument for argument in arguments if argument is not type(None))
     for argument in others:
         try:
             return _decode(argument, value, where)
         except InvalidInput:
             continue
     return _decode(last, value, where)
+
+
+@functools.lru_cache(maxsize=64)
+def _kinds(arguments: tuple[Any, ...]) -> dict[str, type]:
+    """The dataclasses of a union by their values of `kind`, a Literal; empty unless all of several have one."""
+    alternatives = [argument for argument in arguments if argument is not type(None)]
+    if len(alternatives) < 2 or not all(dataclasses.is_dataclass(one) for one in alternatives):
+        return {}
+    hints = [typing.get_type_hints(one).get("kind") for one in alternatives]
+    return {name: one for one, hint in zip(alternatives, hints, strict=True) for name in typing.get_args(hint)}
 
 
 def _decode_tuple(arguments: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:

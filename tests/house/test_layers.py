@@ -62,7 +62,9 @@ THIRD_PARTY: dict[str, frozenset[str]] = {
     "view": NUMPY_AND({"PIL", "matplotlib"}),
     "testing": NUMPY_AND({"pyarrow", "pytest", "cv2", "av"}),
     "cli": frozenset({"click", "tqdm"}),
-    "train": NUMPY_AND({"torch", "diffusers", "peft", "accelerate", "safetensors", "transformers", "PIL", "tqdm"}),
+    "train": NUMPY_AND(
+        {"torch", "diffusers", "peft", "accelerate", "safetensors", "transformers", "huggingface_hub", "tqdm"}
+    ),
 }
 """What a room may import from elsewhere, the standard library aside."""
 

@@ -13,11 +13,12 @@ torch = pytest.importorskip("torch", reason="training needs puzzlegen[train]")
 
 from torch import Tensor  # noqa: E402
 
+from puzzlegen import canonical  # noqa: E402
 from puzzlegen.errors import InvalidInput, UnknownName  # noqa: E402
 from puzzlegen.train.adapters.wan import WanPolicy  # noqa: E402
-from puzzlegen.train.configs import Lora, ToyModel, WanModel  # noqa: E402
+from puzzlegen.train.configs import Lora, ModelConfig, ToyModel, WanModel  # noqa: E402
 from puzzlegen.train.flow import flow_losses  # noqa: E402
-from puzzlegen.train.policy import VideoPolicy, model_config, open_policy  # noqa: E402
+from puzzlegen.train.policy import VideoPolicy, open_policy  # noqa: E402
 from puzzlegen.train.randomness import normal  # noqa: E402
 from tiny_wan import LORA, TOY, pipeline_of, random_clips, saved_wan, shake, tiny_toy, tiny_wan  # noqa: E402
 
@@ -138,10 +139,11 @@ def test_checkpointing_changes_no_gradient(model: Path) -> None:
     assert all(torch.equal(gradients[0][name], gradients[1][name]) for name in gradients[0])
 
 
-def test_adapters_are_found_by_name(model: Path) -> None:
-    assert model_config("wan") is WanModel and model_config("toy") is ToyModel
-    with pytest.raises(UnknownName, match=r"There is no model 'tooy'. Did you mean 'toy'?"):
-        model_config("tooy")
+def test_adapters_are_found_by_their_kind(model: Path) -> None:
+    assert canonical.decode(ModelConfig, {"kind": "wan"}, "x") == WanModel()
+    assert canonical.decode(ModelConfig, canonical.encode(TOY), "x") == TOY
+    with pytest.raises(UnknownName, match=r"x: there is no kind 'tooy'. Did you mean 'toy'?"):
+        canonical.decode(ModelConfig, {"kind": "tooy"}, "x")
     assert open_policy(TOY).text_column == "task"
     assert isinstance(open_policy(WanModel(path=str(model), precision="fp32")), WanPolicy)
 
@@ -191,7 +193,7 @@ def of_a_torn_file(model: Path, folder: Path) -> None:
         (of_other_channels, "takes 36 channels for 48 of its latents. Name a model of Wan2.2"),
         (of_a_torn_file, "The transformer of .* cannot be loaded"),
         (lambda model, folder: tiny_wan(model, lora=Lora(targets=("nothing",))), "lora.targets: .*nothing"),
-        (lambda model, folder: Lora(rank=0), "lora.rank must be positive"),
+        (lambda model, folder: Lora(rank=-1), "lora.rank must be 0 or more"),
         (lambda model, folder: ToyModel(labels=()), "model.labels must be different names, at least one"),
         (lambda model, folder: tiny_wan(model).embed(["stop"]), "There is no embedding of the prompt 'stop'"),
         (lambda model, folder: tiny_wan(model, text_length=2).embed(["go"]), "has 3 tokens. Raise model.text_length"),

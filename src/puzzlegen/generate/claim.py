@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from puzzlegen import canonical
 from puzzlegen.errors import OutputError
 from puzzlegen.generate.drafts import WORK
 from puzzlegen.shards.store import Store
@@ -49,21 +50,6 @@ def refuse_other(store: Store, described: dict[str, Any]) -> None:
         return
     theirs = read_request(store)
     if theirs != described:
-        raise OutputError(f"{store} holds another dataset ({_difference(theirs, described)}). Choose another --out.")
-
-
-def _difference(theirs: Any, ours: Any, where: str = "") -> str:
-    """The first place at which two requests differ."""
-    if isinstance(theirs, dict) and isinstance(ours, dict):
-        if set(theirs) != set(ours):
-            return f"{where}: {', '.join(sorted(theirs))} there, {', '.join(sorted(ours))} asked"
-        for key in sorted(theirs):
-            if theirs[key] != ours[key]:
-                return _difference(theirs[key], ours[key], f"{where}.{key}" if where else key)
-    if isinstance(theirs, list) and isinstance(ours, list):
-        if len(theirs) != len(ours):
-            return f"{where}: {len(theirs)} there, {len(ours)} asked"
-        for number, (their, our) in enumerate(zip(theirs, ours, strict=True)):
-            if their != our:
-                return _difference(their, our, f"{where}[{number}]")
-    return f"{where}: {json.dumps(theirs)} there, {json.dumps(ours)} asked"
+        raise OutputError(
+            f"{store} holds another dataset ({canonical.difference(theirs, described)}). Choose another --out."
+        )

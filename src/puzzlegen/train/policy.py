@@ -9,14 +9,9 @@ from typing import Protocol
 
 from torch import Tensor, nn
 
-from puzzlegen.errors import UnknownName
 from puzzlegen.train.conditioning import Condition
-from puzzlegen.train.configs import ToyModel, WanModel
+from puzzlegen.train.configs import ModelConfig, WanModel
 from puzzlegen.train.latents import VideoCodec
-
-ModelConfig = WanModel | ToyModel
-MODELS: Mapping[str, type[ModelConfig]] = {"wan": WanModel, "toy": ToyModel}
-"""The adapters by name, each with the dataclass that configures it."""
 
 
 class VideoPolicy(Protocol):
@@ -45,14 +40,24 @@ class VideoPolicy(Protocol):
     def sigmas(self, num_steps: int) -> Tensor:
         """The sampler's noise levels, float64 [num_steps + 1]."""
 
+    @property
+    def module(self) -> nn.Module:
+        """All that has weights: what DDP wraps."""
+
     def trainable(self) -> dict[str, nn.Parameter]:
         """The trained weights by name, float32, in a fixed order."""
 
     def reference(self) -> AbstractContextManager[None]:
         """Inside, the model is as it was before training. Raises InvalidInput where that is not kept."""
 
-    def save(self, folder: Path) -> None:
-        """Write the trained weights so that others can load them too."""
+    def shard(self) -> None:
+        """Keep only a part of the weights on each process, joined layer by layer when needed (FSDP2)."""
+
+    def compile(self) -> None:
+        """Compile the layers that repeat."""
+
+    def save(self, folder: Path, values: Mapping[str, Tensor] | None = None) -> None:
+        """Write the trained weights so that others can load them too; `values` in their place if given, by name."""
 
     def load(self, folder: Path) -> None:
         """Read what `save` wrote. Raises InvalidInput if it is not there or of another model."""
@@ -62,7 +67,7 @@ def open_policy(config: ModelConfig, texts: Mapping[str, Tensor] | None = None, 
     """The model that a configuration describes.
 
     Args:
-        config: of one of MODELS.
+        config: which one, and how large.
         texts: embeddings [L, D] of prompts, for models that read texts.
         device: where the model is to be.
     """
@@ -73,10 +78,3 @@ def open_policy(config: ModelConfig, texts: Mapping[str, Tensor] | None = None, 
     from puzzlegen.train.adapters.toy import new_toy
 
     return new_toy(config, device=device)
-
-
-def model_config(name: str) -> type[ModelConfig]:
-    """The dataclass that configures the adapter of this name."""
-    if name not in MODELS:
-        raise UnknownName("model", name, MODELS)
-    return MODELS[name]

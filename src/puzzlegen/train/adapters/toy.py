@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -19,6 +19,7 @@ from puzzlegen.train.randomness import seeded
 
 _TEXT_DIM = 32
 _NUM_POSITIONS = 128
+_LABELS = "labels.weight"
 _LABELS_FILE = "labels.safetensors"
 
 
@@ -28,7 +29,7 @@ class ToyPolicy(WanPolicy):
     text_column = "task"
 
     def __init__(self, transformer: WanTransformer3DModel, codec: PixelCodec, config: ToyModel) -> None:
-        super().__init__(transformer, codec, {}, lora=config.lora, shift=config.shift, seed=config.seed)
+        super().__init__(transformer, codec, {}, lora=config.lora or None, shift=config.shift, seed=config.seed)
         self.labels = config.labels
         with seeded("labels", config.seed):
             self.embedding = nn.Embedding(len(self.labels), _TEXT_DIM)
@@ -45,12 +46,14 @@ class ToyPolicy(WanPolicy):
 
     def trainable(self) -> dict[str, nn.Parameter]:
         """See `VideoPolicy`."""
-        return ({} if self.lora else dict(self.embedding.named_parameters("labels"))) | super().trainable()
+        labels = {} if self.lora else dict(self.embedding.named_parameters("labels"))
+        return labels | super().trainable()
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: Path, values: Mapping[str, Tensor] | None = None) -> None:
         """See `VideoPolicy`."""
-        super().save(folder)
-        labels = {"labels": self.embedding.weight.detach()}
+        values = {_LABELS: self.embedding.weight} | dict(self.trainable() if values is None else values)
+        labels = {"labels": values.pop(_LABELS).detach()}
+        super().save(folder, values)
         save_file(labels, folder / _LABELS_FILE, metadata={"labels": "\n".join(self.labels)})
 
     def load(self, folder: Path) -> None:
@@ -62,6 +65,9 @@ class ToyPolicy(WanPolicy):
             raise InvalidInput(f"{path} is of a model of {', '.join(stored)}. Set model.labels to these.")
         super().load(folder)
         self.embedding.load_state_dict({"weight": tensors["labels"]})
+
+    def _modules(self) -> list[nn.Module]:
+        return [*super()._modules(), self.embedding]
 
 
 def new_toy(config: ToyModel, *, device: str = "cpu") -> ToyPolicy:

@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 from diffusers import AutoencoderKLWan, WanTransformer3DModel
 from torch import Tensor, nn
+from torch.distributed.fsdp import fully_shard
 
 from puzzlegen.errors import InvalidInput
 from puzzlegen.train.adapters import weights
@@ -114,13 +115,31 @@ class WanPolicy:
         finally:
             self.transformer.enable_adapters()
 
-    def save(self, folder: Path) -> None:
+    @property
+    def module(self) -> nn.Module:
+        """See `VideoPolicy`."""
+        return nn.ModuleList(self._modules())
+
+    def shard(self) -> None:
+        """See `VideoPolicy`: block by block, then what is left."""
+        for module in (*self.transformer.blocks, *self._modules()):
+            fully_shard(module)
+
+    def compile(self) -> None:
+        """See `VideoPolicy`."""
+        self.transformer.compile_repeated_blocks()
+
+    def save(self, folder: Path, values: Mapping[str, Tensor] | None = None) -> None:
         """See `VideoPolicy`: LoRA weights as pipelines load them, or all weights in the folder `transformer`."""
-        (weights.save_lora if self.lora else weights.save_full)(self.transformer, folder)
+        values = self.trainable() if values is None else values
+        (weights.save_lora if self.lora else weights.save_full)(self.transformer, values, folder)
 
     def load(self, folder: Path) -> None:
         """See `VideoPolicy`."""
         (weights.load_lora if self.lora else weights.load_full)(self.transformer, folder)
+
+    def _modules(self) -> list[nn.Module]:
+        return [self.transformer]
 
     def _padded(self, text: str) -> Tensor:
         embedding = self._texts.get(text)
@@ -151,7 +170,7 @@ def open_wan(config: WanModel, texts: Mapping[str, Tensor], *, device: str = "cp
         transformer.to(device),
         WanVaeCodec(vae.to(device), patches_per_token=transformer.config.patch_size[1]),
         texts,
-        lora=config.lora,
+        lora=config.lora or None,
         shift=config.shift,
         text_length=config.text_length,
         autocast=torch.bfloat16 if bf16 and not config.lora else None,

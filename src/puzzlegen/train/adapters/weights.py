@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,6 +11,7 @@ import torch
 from diffusers import AutoencoderKLWan, WanTransformer3DModel
 from diffusers.loaders.lora_base import LORA_ADAPTER_METADATA_KEY, LORA_WEIGHT_NAME_SAFE
 from diffusers.loaders.lora_pipeline import WanLoraLoaderMixin
+from huggingface_hub import save_torch_state_dict
 from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors import SafetensorError, safe_open
@@ -40,11 +42,11 @@ def add_lora(transformer: WanTransformer3DModel, lora: Lora, seed: int) -> None:
             weight.data = weight.data.float()
 
 
-def save_lora(transformer: WanTransformer3DModel, folder: Path) -> None:
-    """Write the adapters with rank and alpha, for `load_lora` and any Wan pipeline's `load_lora_weights(folder)`."""
+def save_lora(transformer: WanTransformer3DModel, values: Mapping[str, Tensor], folder: Path) -> None:
+    """Write adapters with rank and alpha, for `load_lora` and any Wan pipeline's `load_lora_weights(folder)`."""
     WanLoraLoaderMixin.save_lora_weights(
         folder,
-        transformer_lora_layers=get_peft_model_state_dict(transformer, adapter_name=ADAPTER),
+        transformer_lora_layers=get_peft_model_state_dict(transformer, dict(values), adapter_name=ADAPTER),
         transformer_lora_adapter_metadata=transformer.peft_config[ADAPTER].to_dict(),
     )
 
@@ -62,9 +64,11 @@ def load_lora(transformer: WanTransformer3DModel, folder: Path) -> None:
     set_peft_model_state_dict(transformer, tensors, adapter_name=ADAPTER)
 
 
-def save_full(transformer: WanTransformer3DModel, folder: Path) -> None:
+def save_full(transformer: WanTransformer3DModel, values: Mapping[str, Tensor], folder: Path) -> None:
     """Write all weights and the configuration."""
-    transformer.save_pretrained(folder / "transformer")
+    place = folder / "transformer"
+    transformer.save_config(place)
+    save_torch_state_dict(dict(values), place, filename_pattern="diffusion_pytorch_model{suffix}.safetensors")
 
 
 def load_full(transformer: WanTransformer3DModel, folder: Path) -> None:

@@ -1,0 +1,99 @@
+"""Devices, processes and the run's folder: what is around a loop, the same for all of them."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+
+from puzzlegen import canonical
+from puzzlegen.errors import InvalidInput, OutputError
+from puzzlegen.shards.store import open_store
+from puzzlegen.train.runs import Machine
+
+RUN = "run.json"
+_WORK = ".work"
+
+
+def open_machine(config: Machine) -> Accelerator:
+    """The devices and processes of this run: one process, or as many as torchrun or accelerate has started."""
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    torch.backends.cuda.enable_cudnn_sdp(False)  # its backward pass gives NaN for small noise levels
+    return Accelerator(cpu=config.device == "cpu")
+
+
+def share_of_batch(batch: int, world: int) -> int:
+    """Clips of each process. Raises InvalidInput unless all have as many."""
+    if batch % world:
+        raise InvalidInput(
+            f"optimizer.batch {batch} cannot be shared by {world} processes. Make it a multiple of them."
+        )
+    return batch // world
+
+
+@contextmanager
+def claimed(folder: Path, described: Mapping[str, Any], accelerator: Accelerator) -> Iterator[None]:
+    """Take the folder for this run: inside, no other process writes it, and no other run ever did.
+
+    Args:
+        folder: made if it is not there.
+        described: what makes it this run and no other, in plain JSON values.
+        accelerator: the first process alone writes.
+
+    Raises:
+        OutputError: another run's folder, or another process is at it.
+    """
+    if not accelerator.is_main_process:
+        yield
+        return
+    store = open_store(folder)
+    _refuse_other(folder, described)
+    store.make_folders(_WORK)
+    with store.locked(_WORK):
+        if not store.exists(RUN):
+            store.write(RUN, (json.dumps(described, indent=2, sort_keys=True) + "\n").encode())
+        yield
+
+
+def _refuse_other(folder: Path, described: Mapping[str, Any]) -> None:
+    store = open_store(folder)
+    if not store.exists(RUN):
+        if set(store.names()) - {_WORK}:
+            raise OutputError(f"{folder} is not empty and holds no run of puzzlegen. Choose another --out.")
+        return
+    try:
+        theirs = json.loads(store.read(RUN))
+    except (OSError, ValueError) as error:
+        raise OutputError(f"{folder}/{RUN} cannot be read: {error}. Choose another --out.") from error
+    if theirs != described:
+        where = canonical.difference(theirs, described)
+        raise OutputError(f"{folder} holds another run ({where}). Choose another --out.")
+
+
+@contextmanager
+def asked_to_stop(accelerator: Accelerator) -> Iterator[Callable[[], bool]]:
+    """Yield a question for the end of each update: has any process had a SIGINT or SIGTERM?
+
+    The second signal acts at once, as it does without us.
+    """
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def note(number: int, frame: FrameType | None) -> None:
+        accelerator.set_trigger()
+        signal.signal(number, before[signal.Signals(number)])
+
+    for number in before:
+        signal.signal(number, note)
+    try:
+        yield accelerator.check_trigger
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

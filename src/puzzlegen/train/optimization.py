@@ -1,0 +1,105 @@
+"""From gradients to weights: AdamW with warm-up and cosine, clipping, and an average of the weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import torch
+from diffusers.training_utils import EMAModel
+from torch import Tensor, nn
+from torch.distributed.tensor import DTensor, distribute_tensor
+
+from puzzlegen.errors import CorruptData
+from puzzlegen.train.runs import Optimizer
+
+
+def learning_rate(step: int, config: Optimizer) -> float:
+    """Of update number `step`, counted from 0: a line up to `lr`, then half a cosine down to `final_lr * lr`."""
+    if step < config.warmup:
+        return config.lr * (step + 1) / (config.warmup + 1)
+    progress = (step - config.warmup) / max(1, config.steps - config.warmup)
+    return config.lr * (config.final_lr + (1 - config.final_lr) * (1 + math.cos(math.pi * progress)) / 2)
+
+
+class Optimization:
+    """The trained weights with all that an update needs to know of the updates before it."""
+
+    def __init__(self, weights: Mapping[str, nn.Parameter], config: Optimizer) -> None:
+        """Takes the weights as they are now for the start of the average."""
+        self._weights, self._config = dict(weights), config
+        self._adamw = torch.optim.AdamW(
+            self._weights.values(), lr=config.lr, betas=config.betas, weight_decay=config.weight_decay, fused=True
+        )
+        self._ema = EMAModel(self._weights.values(), decay=config.ema, foreach=True) if config.ema else None
+
+    def update(self, step: int) -> dict[str, float]:
+        """Change the weights by their gradients and forget those. Gives `lr` and the norm before clipping."""
+        lr = learning_rate(step, self._config)
+        for group in self._adamw.param_groups:
+            group["lr"] = lr
+        norm = nn.utils.clip_grad_norm_(self._weights.values(), self._config.max_grad_norm)
+        self._adamw.step()
+        self._adamw.zero_grad(set_to_none=True)
+        if self._ema:
+            self._ema.step(self._weights.values())
+        return {"lr": lr, "grad_norm": float(whole(norm))}
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Inside, the weights are their average, where one is kept."""
+        if not self._ema:
+            yield
+            return
+        weights, averages = [weight.data for weight in self._weights.values()], self._ema.shadow_params
+        kept = [weight.clone() for weight in weights]
+        torch._foreach_copy_(weights, averages)
+        try:
+            yield
+        finally:
+            torch._foreach_copy_(weights, kept)
+
+    def averages(self) -> dict[str, Tensor]:
+        """The average of the weights, or the weights where none is kept; by name, whole, on every process."""
+        values = self._ema.shadow_params if self._ema else self._weights.values()
+        return {name: whole(value.detach()) for name, value in zip(self._weights, values, strict=True)}
+
+    def state(self) -> dict[str, Tensor]:
+        """All that has to be kept: weights, their averages, running means of AdamW. Whole, on every process."""
+        return {name: whole(tensor.detach()) for name, tensor in self._tensors().items()}
+
+    def restore(self, state: Mapping[str, Tensor], step: int) -> None:
+        """Continue after this many updates. Raises CorruptData unless `state` is of a run of the same model."""
+        for weight in self._weights.values():  # AdamW makes its means with the first gradient
+            weight.grad = torch.zeros_like(weight)
+        self._adamw.step()
+        self._adamw.zero_grad(set_to_none=True)
+        own = self._tensors()
+        differing = sorted(set(own) ^ set(state)) or [name for name in own if own[name].shape != state[name].shape]
+        if differing:
+            raise CorruptData(f"The stored state does not fit the model: {differing[0]} and {len(differing) - 1} more.")
+        for name, tensor in own.items():
+            tensor.data.copy_(_like(tensor, state[name]))
+        if self._ema:
+            self._ema.optimization_step = step
+
+    def _tensors(self) -> dict[str, Tensor]:
+        named: dict[str, Tensor] = {f"weights/{name}": weight for name, weight in self._weights.items()}
+        if self._ema:
+            named |= {f"ema/{n}": value for n, value in zip(self._weights, self._ema.shadow_params, strict=True)}
+        for name, weight in self._weights.items():
+            named |= {f"adamw/{name}/{key}": value for key, value in self._adamw.state[weight].items()}
+        return named
+
+
+def whole(tensor: Tensor) -> Tensor:
+    """The tensor itself, or all of one of which this process has a part; then every process must ask."""
+    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+
+
+def _like(tensor: Tensor, value: Tensor) -> Tensor:
+    """A whole value, or this process's part of it, on the tensor's device."""
+    if isinstance(tensor, DTensor):
+        return distribute_tensor(value.to(tensor.device), tensor.device_mesh, tensor.placements)
+    return value.to(tensor.device)
