@@ -137,5 +137,5 @@ for step in (1, 2):
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "checkpoints").write_text("a file")
-    with pytest.raises(OutputError, match="Cannot use .*checkpoints as a folder: it is a file"):
+    with pytest.raises(OutputError, match=r"Cannot use .*checkpoints as a folder: it is a file"):
         save(Checkpoints(tmp_path, keep=1), 1)

@@ -13,10 +13,12 @@ import re
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import diffusers
+import peft
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -158,7 +160,7 @@ def read(path: Path) -> Checkpoint:
 
 def versions() -> dict[str, str]:
     """Of the packages that decide what training does."""
-    return {"puzzlegen": puzzlegen.__version__} | {name: version(name) for name in ("torch", "diffusers", "peft")}
+    return {package.__name__: str(package.__version__) for package in (puzzlegen, torch, diffusers, peft)}
 
 
 def _flush(folder: Path) -> None:
