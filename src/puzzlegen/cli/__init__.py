@@ -23,6 +23,7 @@ _COMMANDS = {
     "score": "puzzlegen.cli.scoring",
     "explain": "puzzlegen.cli.scoring",
     "selftest": "puzzlegen.cli.scoring",
+    "train": "puzzlegen.cli.training",
 }
 _INTERRUPTED = 130
 

@@ -24,8 +24,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 import puzzlegen
+from puzzlegen import canonical
 from puzzlegen.errors import CorruptData, InvalidInput, OutputError
 from puzzlegen.shards import writer
+from puzzlegen.train.runs import SftRun
 
 FORMAT = 1
 FOLDER, MODEL, STATE, MANIFEST = "checkpoints", "model", "state.safetensors", "manifest.json"
@@ -48,6 +50,11 @@ class Checkpoint:
     def model(self) -> Path:
         """The folder that `VideoPolicy.load` reads."""
         return self.path / MODEL
+
+    @property
+    def run(self) -> SftRun:
+        """The configuration. Raises InvalidInput for one that this version does not know."""
+        return canonical.decode(SftRun, self.manifest["run"], f"{self.path}/{MANIFEST} run")
 
     @property
     def rank(self) -> tuple[float, float]:

@@ -14,7 +14,7 @@ import torch
 from accelerate import Accelerator
 
 from puzzlegen import canonical
-from puzzlegen.errors import InvalidInput, OutputError
+from puzzlegen.errors import OutputError
 from puzzlegen.shards.store import open_store
 from puzzlegen.train.runs import Machine
 
@@ -28,15 +28,6 @@ def open_machine(config: Machine) -> Accelerator:
         torch.set_num_threads(config.threads)
     torch.backends.cuda.enable_cudnn_sdp(False)  # its backward pass gives NaN for small noise levels
     return Accelerator(cpu=config.device == "cpu")
-
-
-def share_of_batch(batch: int, world: int) -> int:
-    """Clips of each process. Raises InvalidInput unless all have as many."""
-    if batch % world:
-        raise InvalidInput(
-            f"optimizer.batch {batch} cannot be shared by {world} processes. Make it a multiple of them."
-        )
-    return batch // world
 
 
 @contextmanager

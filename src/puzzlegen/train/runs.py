@@ -38,6 +38,8 @@ class Data:
     """Parts with weights; if empty, every clip is as likely as any other."""
     cache: str = ""
     """Folder of the clips' latents and the prompts' embeddings; `<folder>-cache` beside a local dataset if empty."""
+    cache_precision: Literal["float32", "bfloat16"] = "float32"
+    """Of latents on disk."""
 
     def __post_init__(self) -> None:
         require(bool(self.cache) or "://" not in self.folder, "data.cache", "given for a dataset in an object store")
@@ -113,6 +115,8 @@ class Evaluation:
     """Puzzles of each task, the first ones in the dataset; all if there are fewer."""
     num_steps: int = 20
     """Steps of the sampler."""
+    seed: int = 0
+    """Of the noise that clips are sampled from."""
     batch: int = 16
     """Clips sampled at a time by each process."""
     clips: int = 4

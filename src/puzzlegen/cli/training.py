@@ -1,0 +1,146 @@
+"""`train`: fine-tune video models on datasets, and what belongs to it."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from puzzlegen.cli.bars import bar
+from puzzlegen.errors import InvalidInput, MissingExtra
+
+if TYPE_CHECKING:
+    from puzzlegen.train.checkpoint import Checkpoint
+    from puzzlegen.train.runs import SftRun
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+_PACKAGES = ("torch", "diffusers", "accelerate", "peft", "transformers", "safetensors")
+_FILE = click.Path(path_type=Path)
+
+
+def _configured(command: Command) -> Command:
+    """The options that say what a run is."""
+    override = click.option(
+        "--set", "overrides", multiple=True, metavar="SECTION.KEY=VALUE", help="Change the configuration; repeatable."
+    )
+    config = click.option(
+        "--config", "path", required=True, type=_FILE, metavar="FILE", help="TOML; presets are in examples/configs."
+    )
+    return config(override(command))
+
+
+@click.group("train")
+def train_command() -> None:
+    """Fine-tune flow-matching video models on datasets. Needs puzzlegen[train].
+
+    \b
+    puzzlegen train plan --config examples/configs/wan22-5b-256.toml      # what it costs; needs no GPU
+    puzzlegen train sft --config examples/configs/toy-maze.toml --out runs/toy
+    """
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # it speaks of packages that nobody here needs
+    os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
+
+
+@train_command.command("sft")
+@_configured
+@click.option("--out", required=True, type=_FILE, metavar="DIR", help="Folder of the run.")
+@click.option("--quiet", is_flag=True, help="No progress.")
+def sft_command(path: Path, overrides: tuple[str, ...], out: Path, quiet: bool) -> None:
+    """Supervised fine-tuning: teach a model the clips of a dataset.
+
+    The same command goes on where it stopped; Ctrl-C writes a checkpoint first. Several GPUs: start it with `torchrun
+    --nproc-per-node N -m puzzlegen train sft ...` or `accelerate launch -m puzzlegen train sft ...`.
+    """
+    run = _read(path, overrides)
+    _need_packages()
+    from puzzlegen.train.sft import train
+
+    with bar(disable=quiet) as progress:
+        checkpoint = train(run, out, progress=progress, quiet=quiet)
+    _tell(checkpoint, out)
+
+
+@train_command.command("cache")
+@_configured
+def cache_command(path: Path, overrides: tuple[str, ...]) -> None:
+    """Encode a run's clips and embed its prompts, as `sft` does before its first update."""
+    run = _read(path, overrides)
+    _need_packages()
+    from puzzlegen.shards.reader import ShardDataset
+    from puzzlegen.train.machine import open_machine
+    from puzzlegen.train.prepare import prepared
+
+    dataset = ShardDataset(run.data.folder, split=run.data.split)
+    with bar() as progress:
+        _, latents = prepared(run, dataset, open_machine(run.machine), progress)
+    shape = "x".join(map(str, latents.shape_CTHW))
+    click.echo(f"{len(latents)} clips as latents of {shape}: {run.data.cache_folder}")
+
+
+@train_command.command("sample")
+@click.argument("checkpoint", type=_FILE, metavar="RUN_OR_CHECKPOINT")
+@click.option("--instances", required=True, metavar="DIR", help="Dataset of the puzzles.")
+@click.option("--split", default="test", show_default=True, help="Of the dataset.")
+@click.option("--out", required=True, type=_FILE, metavar="DIR", help="Videos go to DIR/TASK/ID/K.mp4.")
+@click.option("--num", type=click.IntRange(1), default=64, show_default=True, help="Puzzles of each task.")
+@click.option("--samples", type=click.IntRange(1), default=1, show_default=True, help="Videos of each puzzle.")
+@click.option("--steps", type=click.IntRange(1), help="Of the sampler. [default: those of the run's evaluation]")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the noise.")
+@click.option("--device", type=click.Choice(["auto", "cpu"]), default="auto", show_default=True)
+def sample_command(
+    checkpoint: Path, instances: str, split: str, out: Path, num: int, samples: int, steps: int | None, seed: int,
+    device: str,
+) -> None:  # fmt: skip
+    """Write a trained model's videos of held-out puzzles, for `puzzlegen score DIR --instances ...`.
+
+    Of a run the best checkpoint is taken. Videos that are there already are kept.
+    """
+    _need_packages()
+    from puzzlegen.train.checkpoint import find
+    from puzzlegen.train.submit import submit
+
+    with bar() as progress:
+        submit(
+            find(checkpoint), instances, split, out, num=num, samples=samples, num_steps=steps, seed=seed,
+            on_cpu=device == "cpu", progress=progress,
+        )  # fmt: skip
+    click.echo(f"written: {out}. Judge them: puzzlegen score {out} --instances {instances} --split {split} --out scores")
+
+
+@train_command.command("export")
+@click.argument("checkpoint", type=_FILE, metavar="RUN_OR_CHECKPOINT")
+@click.option("--out", required=True, type=_FILE, metavar="DIR", help="A new folder.")
+def export_command(checkpoint: Path, out: Path) -> None:
+    """Write a trained model as diffusers loads it: LoRA weights, or a pipeline. Of a run the best checkpoint is taken."""
+    _need_packages()
+    from puzzlegen.train.checkpoint import find
+    from puzzlegen.train.export import export
+
+    found = find(checkpoint)
+    click.echo(f"written: {out}, step {found.step}. Load it: {export(found, found.run.model, out)}")
+
+
+def _read(path: Path, overrides: tuple[str, ...]) -> SftRun:
+    from puzzlegen import config
+    from puzzlegen.train.runs import SftRun
+
+    return config.load(SftRun, path, overrides)
+
+
+def _need_packages() -> None:
+    for package in _PACKAGES:
+        if importlib.util.find_spec(package) is None:
+            raise MissingExtra("puzzlegen train", package, "train")
+
+
+def _tell(checkpoint: Checkpoint, out: Path) -> None:
+    """What a run has come to."""
+    success = checkpoint.manifest["scores"].get("success")
+    reached = "" if success is None else f", {success:.0%} of held-out puzzles solved"
+    click.echo(f"step {checkpoint.step}{reached}: {checkpoint.path}")
+    click.echo(f"Look at {out}/curves.png and {out}/samples; go on with: puzzlegen train sample|export {out}")

@@ -1,0 +1,148 @@
+"""Supervised fine-tuning: flow matching on the clips of a dataset. `train` is the loop, from top to bottom.
+
+What an update does follows from the run's seed and the update's number. So a run goes on bit for bit where it stopped,
+and neither micro-batches nor processes change it by more than rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from puzzlegen import canonical
+from puzzlegen.shards.reader import ShardDataset
+from puzzlegen.train.batches import Batch, Batches
+from puzzlegen.train.checkpoint import Checkpoint, Checkpoints, find
+from puzzlegen.train.flow import flow_losses, loss_weights
+from puzzlegen.train.held_out import HeldOut
+from puzzlegen.train.logbook import LOG, Logbook
+from puzzlegen.train.machine import asked_to_stop, claimed, open_machine
+from puzzlegen.train.optimization import Optimization
+from puzzlegen.train.policy import VideoPolicy
+from puzzlegen.train.prepare import Progress, held_out_dataset, prepared, silent
+from puzzlegen.train.runs import SftRun
+from puzzlegen.view.curves import draw_curves
+
+CURVES = "curves.png"
+
+
+def train(run: SftRun, folder: Path, *, progress: Progress = silent, quiet: bool = False) -> Checkpoint:
+    """Train, or go on with what an earlier start of the same run has done. Gives the newest checkpoint.
+
+    Args:
+        run: the configuration.
+        folder: of the run: log, curves, samples and checkpoints.
+        progress: told about latents and embeddings before the first update.
+        quiet: shows nothing while training.
+
+    Raises:
+        PuzzlegenError: bad input, an unusable folder, a full disk; what was complete before is still there.
+        KeyboardInterrupt: asked to stop; there is a checkpoint of the last update.
+    """
+    accelerator, steps = open_machine(run.machine), run.optimizer.steps
+    dataset = ShardDataset(run.data.folder, split=run.data.split)
+    with claimed(folder, _described(run, dataset), accelerator), asked_to_stop(accelerator) as stopping:
+        policy, latents = prepared(run, dataset, accelerator, progress)
+        losses_of = _wrapped(policy, run, accelerator)
+        optimization = Optimization(policy.trainable(), run.optimizer)
+        batches = Batches(run, dataset, latents, policy.text_column, accelerator)
+        held_out = _held_out(run, policy, accelerator, folder)
+        checkpoints = Checkpoints(folder, run.checkpoints.keep)
+        checkpoint = checkpoints.newest()
+        start = checkpoint.step if checkpoint else 0
+        if checkpoint:
+            optimization.restore(checkpoint.state(), start)
+            batches.mixture.taken = list(checkpoint.manifest["taken"])
+        with _logbook(run, folder, start, accelerator, quiet) as logbook:
+            for step in range(start, steps):
+                loss = _accumulate(losses_of, list(batches.of(step)), run, accelerator)
+                figures = optimization.update(step)
+                done, stop, scores = step + 1, stopping(), dict[str, float]()
+                if stop or done == steps or done % run.machine.log_every == 0:
+                    logbook.log(done, {"loss": accelerator.reduce(loss, reduction="mean"), **figures})
+                if held_out and (done == steps or done % run.evaluation.every == 0):
+                    with optimization.averaged():
+                        scores = held_out.evaluate(done)
+                    logbook.log(done, scores)
+                if stop or done == steps or done % run.checkpoints.every == 0:
+                    averages, state = optimization.averages(), optimization.state()
+                    if accelerator.is_main_process:
+                        manifest = {"run": canonical.encode(run), "taken": batches.mixture.taken, "scores": scores}
+                        checkpoints.save(done, lambda place, values=averages: policy.save(place, values), state, manifest)
+                        draw_curves(folder / LOG, folder / CURVES)
+                if stop:
+                    raise KeyboardInterrupt
+    accelerator.wait_for_everyone()
+    newest = checkpoints.newest()
+    assert newest
+    return newest
+
+
+class _FlowLosses(nn.Module):
+    """The loss of each clip as a forward pass, as DDP wants it."""
+
+    def __init__(self, policy: VideoPolicy) -> None:
+        super().__init__()
+        self.weights, self._policy = policy.module, policy
+
+    def forward(self, z_BCTHW: Tensor, texts: Sequence[str], sigma_B: Tensor, noise_BCTHW: Tensor) -> Tensor:
+        """See `flow_losses`."""
+        condition = self._policy.condition_latents(texts, z_BCTHW[:, :, :1])
+        return flow_losses(self._policy, z_BCTHW, condition, sigma_B, noise_BCTHW)
+
+
+def _wrapped(policy: VideoPolicy, run: SftRun, accelerator: Accelerator) -> nn.Module:
+    """Clips to losses, with the weights where the run wants them. Weights that a run starts from are loaded here."""
+    if run.init:
+        policy.load(find(Path(run.init)).model)
+    if run.machine.compile:
+        policy.compile()
+    if run.machine.parallel == "fsdp":
+        policy.shard()
+        return _FlowLosses(policy)
+    wrapped: nn.Module = accelerator.prepare(_FlowLosses(policy))
+    return wrapped
+
+
+def _accumulate(losses_of: nn.Module, parts: Sequence[Batch], run: SftRun, accelerator: Accelerator) -> Tensor:
+    """Add up the gradients of this process's clips. Gives their mean loss, without weights."""
+    shift, count = run.loss.shift or run.model.shift, sum(len(part.texts) for part in parts)
+    total = torch.zeros((), device=accelerator.device)
+    for part in parts:
+        with nullcontext() if part is parts[-1] else accelerator.no_sync(losses_of):
+            losses_B = losses_of(part.z_BCTHW, part.texts, part.sigma_B, part.noise_BCTHW)
+            weights_B = loss_weights(part.sigma_B, shift, run.loss.weighting).to(losses_B)
+            accelerator.backward((weights_B * losses_B).sum() / count)  # processes take the mean of their gradients
+        total += losses_B.detach().sum() / count
+    return total
+
+
+def _logbook(run: SftRun, folder: Path, start: int, accelerator: Accelerator, quiet: bool) -> Logbook:
+    return Logbook(
+        folder,
+        total_steps=run.optimizer.steps,
+        trackers=run.machine.trackers,
+        start_step=start,
+        batch=run.optimizer.batch,
+        rank=accelerator.process_index,
+        quiet=quiet,
+    )
+
+
+def _held_out(run: SftRun, policy: VideoPolicy, accelerator: Accelerator, folder: Path) -> HeldOut | None:
+    if not run.evaluation.every:
+        return None
+    return HeldOut(run.evaluation, held_out_dataset(run), policy, accelerator, folder)
+
+
+def _described(run: SftRun, dataset: ShardDataset) -> dict[str, Any]:
+    """What makes a run this run: all but the machine, and the clips."""
+    described: dict[str, Any] = canonical.encode(run)
+    del described["machine"]
+    return described | {"clips": canonical.digest([shard.sha256 for shard in dataset.shards])}
