@@ -109,7 +109,9 @@ def sample_command(
             find(checkpoint), instances, split, out, num=num, samples=samples, num_steps=steps, seed=seed,
             on_cpu=device == "cpu", progress=progress,
         )  # fmt: skip
-    click.echo(f"written: {out}. Judge them: puzzlegen score {out} --instances {instances} --split {split} --out scores")
+    click.echo(
+        f"written: {out}. Judge them: puzzlegen score {out} --instances {instances} --split {split} --out scores"
+    )
 
 
 @train_command.command("export")

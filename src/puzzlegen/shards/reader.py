@@ -11,7 +11,7 @@ import json
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -98,6 +98,17 @@ class Row(Mapping[str, Any]):
         return np.stack(list(video.canvases_to_rgb(self.canvases())))
 
 
+class Shard(NamedTuple):
+    """One Parquet file of a dataset, as the manifest has it."""
+
+    path: str
+    """Within the dataset's folder."""
+    rows: int
+    """All that are in it."""
+    sha256: str
+    """Of its content."""
+
+
 class ShardDataset:
     """A map-style dataset over the shards of a folder; picklable, opens files when first read."""
 
@@ -123,7 +134,11 @@ class ShardDataset:
         splits = sorted({shard["split"] for shard in manifest["shards"]})
         if split is not None and split not in splits:
             raise UnknownName("split", split, splits, str(folder))
-        self._shards = [shard["path"] for shard in manifest["shards"] if split in (None, shard["split"])]
+        self._shards = tuple(
+            Shard(shard["path"], shard["rows"], shard["sha256"])
+            for shard in manifest["shards"]
+            if split in (None, shard["split"])
+        )
         self._columns = None if columns is None else list(columns)
         for name in self._columns or ():
             if name not in COLUMNS:
@@ -136,33 +151,51 @@ class ShardDataset:
         self._groups: OrderedDict[tuple[int, int], pa.Table] = OrderedDict()
 
     def _find(self, equals: Mapping[str, Any]) -> NDArray[np.int32]:
-        """(shard, row group, row in group) of every row that passes the filters [N, 3]."""
+        """(shard, row group, row in group, row in shard) of every row that passes the filters [N, 4]."""
         places = []
         for number, shard in enumerate(self._shards):
-            file = self._open(shard)
+            file = self._open(shard.path)
+            if file.metadata.num_rows != shard.rows:
+                found = file.metadata.num_rows
+                raise CorruptData(f"{self._store}/{shard.path} has {found} rows, its manifest says {shard.rows}.")
             sizes = [file.metadata.row_group(group).num_rows for group in range(file.metadata.num_row_groups)]
             group = np.repeat(np.arange(len(sizes)), sizes)
             within = np.concatenate([np.arange(size) for size in sizes] or [np.arange(0)])
             keep = np.ones(len(group), dtype=bool)
             if equals:
-                table = self._read_columns(file, shard, list(equals))
+                table = self._read_columns(file, shard.path, list(equals))
                 for name, value in equals.items():
                     keep &= pc.is_in(table[name], _wanted(name, value, table[name].type)).to_numpy()
-            rows = np.stack([np.full(len(group), number), group, within], axis=1)
+            rows = np.stack([np.full(len(group), number), group, within, np.arange(len(group))], axis=1)
             places.append(rows[keep])
-        return np.concatenate(places or [np.empty((0, 3))]).astype(np.int32)
+        return np.concatenate(places or [np.empty((0, 4))]).astype(np.int32)
 
     def __len__(self) -> int:
         return len(self._places)
 
     def __getitem__(self, index: int) -> Row:
         """One row; negative indices count from the end. Reads one row group, the last few stay in memory."""
-        shard, group, row = self._places[index].tolist()
+        shard, group, row, _ = self._places[index].tolist()
         table = self._group(shard, group)
         return Row({name: table[name][row].as_py() for name in table.column_names})
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_files": {}, "_groups": OrderedDict()}
+
+    @property
+    def folder(self) -> str:
+        """The dataset's folder or URL, as it was named."""
+        return str(self._store)
+
+    @property
+    def shards(self) -> tuple[Shard, ...]:
+        """The files that are read; filters by columns leave out rows, never files."""
+        return self._shards
+
+    @property
+    def places(self) -> NDArray[np.int32]:
+        """(number of the shard, row in that shard) of every row [N, 2], ascending."""
+        return self._places[:, (0, 3)]
 
     def find(self, clip_id: str) -> Row:
         """The row of this id. Raises UnknownName."""
@@ -175,13 +208,11 @@ class ShardDataset:
         """All values of one column, in row order, without reading the others."""
         parts = []
         for number, shard in enumerate(self._shards):
-            file = self._open(shard)
+            file = self._open(shard.path)
             if name not in file.schema_arrow.names:
                 raise UnknownName("column", name, file.schema_arrow.names)
-            mine = self._places[self._places[:, 0] == number]
-            starts = np.cumsum([0, *(file.metadata.row_group(g).num_rows for g in range(file.metadata.num_row_groups))])
-            values = self._read_columns(file, shard, [name])[name]
-            parts += values.take(starts[mine[:, 1]] + mine[:, 2]).to_pylist()
+            first, end = np.searchsorted(self._places[:, 0], (number, number + 1))
+            parts += self._read_columns(file, shard.path, [name])[name].take(self._places[first:end, 3]).to_pylist()
         return parts
 
     def epoch(self, *, seed: int, rank: int = 0, world: int = 1, skip: int = 0) -> Iterator[Row]:
@@ -209,7 +240,7 @@ class ShardDataset:
     def epoch_order(self, seed: int) -> list[int]:
         """The shuffled indices of one epoch."""
         groups: dict[tuple[int, int], list[int]] = {}
-        for index, (shard, group, _) in enumerate(self._places.tolist()):
+        for index, (shard, group, _) in enumerate(self._places[:, :3].tolist()):
             groups.setdefault((shard, group), []).append(index)
         blocks = list(groups.values())
         rng = Rng("epoch", seed)
@@ -224,11 +255,11 @@ class ShardDataset:
             self._groups.move_to_end(key)
             return self._groups[key]
         if shard not in self._files:
-            self._files[shard] = self._open(self._shards[shard])
+            self._files[shard] = self._open(self._shards[shard].path)
         try:
             table = self._files[shard].read_row_group(group, columns=self._columns)
         except (pa.ArrowException, OSError) as error:
-            raise _unreadable(f"{self._store}/{self._shards[shard]}: row group {group}", error) from error
+            raise _unreadable(f"{self._store}/{self._shards[shard].path}: row group {group}", error) from error
         self._groups[key] = table
         if len(self._groups) > _CACHED_ROW_GROUPS:
             self._groups.popitem(last=False)

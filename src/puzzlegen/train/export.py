@@ -35,13 +35,20 @@ def export(checkpoint: Checkpoint, config: ModelConfig, out: Path) -> str:
     try:
         with writer.refusals(out):
             shutil.copytree(checkpoint.model, temporary)
-            whole = isinstance(config, WanModel) and not config.lora and Path(config.path).is_dir()
-            if whole:
-                _add_other_parts(Path(config.path), temporary)
+            base = _base_of(config)
+            if base:
+                _add_other_parts(base, temporary)
             temporary.replace(out)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    return _how_to_load(config, out, whole)
+    return _how_to_load(config, out, whole=base is not None)
+
+
+def _base_of(config: ModelConfig) -> Path | None:
+    """The folder of the model that a wholly trained one began as, if it is a folder."""
+    if isinstance(config, WanModel) and not config.lora and Path(config.path).is_dir():
+        return Path(config.path)
+    return None
 
 
 def _add_other_parts(base: Path, folder: Path) -> None:
@@ -61,7 +68,7 @@ def _link(source: str, target: str) -> None:
         shutil.copy2(source, target)
 
 
-def _how_to_load(config: ModelConfig, out: Path, whole: bool) -> str:
+def _how_to_load(config: ModelConfig, out: Path, *, whole: bool) -> str:
     if not isinstance(config, WanModel):
         return f"open_policy(...).load(Path({str(out)!r}))"
     if config.lora:

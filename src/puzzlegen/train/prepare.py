@@ -50,9 +50,7 @@ def prepared(
     return policy, LatentCache(cache, dataset, policy.codec.fingerprint, dtype=run.data.cache_precision)
 
 
-def opened(
-    run: SftRun, prompts: Iterable[str], accelerator: Accelerator, progress: Progress = silent
-) -> VideoPolicy:
+def opened(run: SftRun, prompts: Iterable[str], accelerator: Accelerator, progress: Progress = silent) -> VideoPolicy:
     """A run's model as it is before training, ready for these prompts. Raises what `prepared` does."""
     return open_policy(run.model, _embedded(run, prompts, accelerator, progress), device=str(accelerator.device))
 

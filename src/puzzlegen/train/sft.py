@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ def train(run: SftRun, folder: Path, *, progress: Progress = silent, quiet: bool
                     averages, state = optimization.averages(), optimization.state()
                     if accelerator.is_main_process:
                         manifest = {"run": canonical.encode(run), "taken": batches.mixture.taken, "scores": scores}
-                        checkpoints.save(done, lambda place, values=averages: policy.save(place, values), state, manifest)
+                        checkpoints.save(done, partial(policy.save, values=averages), state, manifest)
                         draw_curves(folder / LOG, folder / CURVES)
                 if stop:
                     raise KeyboardInterrupt

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,8 @@ from numpy.typing import NDArray
 
 from puzzlegen.errors import InvalidInput
 from puzzlegen.render import video
+from puzzlegen.render.formats import ClipFormat
+from puzzlegen.render.planes import canvas_of
 from puzzlegen.render.stills import png, resized
 from puzzlegen.shards.writer import atomic
 
@@ -28,6 +31,21 @@ def export_clip(data: bytes, path: Path) -> None:
         raise InvalidInput(f"{path}: the name must end in {', '.join(makers)}.")
     with atomic(path) as temporary:
         temporary.write_bytes(makers[path.suffix]())
+
+
+def film(frames: NDArray[np.uint8], fps: int, least_side: int = 0) -> bytes:
+    """RGB frames [T, H, W, 3] of a clip format's size as an mp4.
+
+    Args:
+        frames: the clip.
+        fps: frames per second.
+        least_side: smaller clips are enlarged to at least so many pixels a side, each pixel to a square.
+    """
+    num_frames, height, width, _ = frames.shape
+    times = max(1, math.ceil(least_side / min(height, width)))
+    clip = ClipFormat(width=times * width, height=times * height, num_frames=num_frames, fps=fps)
+    enlarged = (frame.repeat(times, axis=0).repeat(times, axis=1) for frame in frames)
+    return video.encode(map(canvas_of, video.rgb_to_pictures(enlarged)), clip)
 
 
 def strip(data: bytes, num_frames: int = _STRIP_FRAMES) -> NDArray[np.uint8]:

@@ -1,10 +1,13 @@
-"""A contact sheet: for each task, level and look, one clip as a row of frames with its prompt."""
+"""Sheets of strips of frames: one clip of each kind with its prompt, or sampled clips above the stored solutions."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from puzzlegen.errors import InvalidInput
@@ -12,12 +15,18 @@ from puzzlegen.render import video
 from puzzlegen.render.stills import png
 from puzzlegen.shards.reader import Row, ShardDataset
 from puzzlegen.shards.writer import atomic
+from puzzlegen.types import Score
 
 _FRAME_HEIGHT = 160
 _NUM_FRAMES = 5
 _CAPTION = 34
 _GAP = 8
 _MOST_CLIPS = 24
+
+_COMPARED_HEIGHT = 96
+_COMPARED_FRAMES = 8
+_MARGIN = 52
+_LINE = 18
 
 
 def contact_sheet(dataset: ShardDataset, path: Path) -> None:
@@ -27,17 +36,59 @@ def contact_sheet(dataset: ShardDataset, path: Path) -> None:
         InvalidInput: the name does not end in .png.
         OutputError: it cannot be written.
     """
+    write_sheet([_strip_with_caption(dataset[index]) for index in _choose(dataset)], path)
+
+
+def write_sheet(strips: Sequence[Image.Image], path: Path) -> None:
+    """Write a PNG of strips, one below the other.
+
+    Raises:
+        InvalidInput: the name does not end in .png.
+        OutputError: it cannot be written.
+    """
     if path.suffix != ".png":
         raise InvalidInput(f"{path}: the name of a contact sheet must end in .png.")
-    rows = [_strip_with_caption(dataset[index]) for index in _choose(dataset)]
-    width = max(row.width for row in rows)
-    sheet = Image.new("RGB", (width + 2 * _GAP, sum(row.height + _GAP for row in rows) + _GAP), "white")
+    width = max(strip.width for strip in strips)
+    sheet = Image.new("RGB", (width + 2 * _GAP, sum(strip.height + _GAP for strip in strips) + _GAP), "white")
     top = _GAP
-    for row in rows:
-        sheet.paste(row, (_GAP, top))
-        top += row.height + _GAP
+    for strip in strips:
+        sheet.paste(strip, (_GAP, top))
+        top += strip.height + _GAP
     with atomic(path) as temporary:
         temporary.write_bytes(png(np.asarray(sheet)))
+
+
+def compared(row: Row, frames: NDArray[np.uint8], score: Score[Any]) -> Image.Image:
+    """Frames of a model's clip above those of the stored solution, with the verdict.
+
+    Args:
+        row: the puzzle.
+        frames: the model's clip [T, H, W, 3], of the row's size and length.
+        score: its judgement.
+    """
+    steps = np.linspace(0, row["keyframes"][-1], _COMPARED_FRAMES - 1).round().astype(int).tolist()
+    steps.append(row["num_frames"] - 1)
+    stored = row.frames()
+    width = round(_COMPARED_HEIGHT * row["width"] / row["height"])
+    picture = Image.new("RGB", (_MARGIN + _COMPARED_FRAMES * (width + 2), _LINE + 2 * (_COMPARED_HEIGHT + 2)), "white")
+    pen = ImageDraw.Draw(picture)
+    verdict = "SOLVED" if score.solved else f"{score.violations[0].code}   reward {score.value:.2f}"
+    pen.text((0, 1), row["id"], "black", _font())
+    pen.text(
+        (pen.textlength(f"{row['id']}    ", _font()), 1), verdict, "green" if score.solved else "firebrick", _font()
+    )
+    for line, (name, clip) in enumerate((("model", frames), ("solution", stored))):
+        top = _LINE + line * (_COMPARED_HEIGHT + 2)
+        pen.text((0, top + _COMPARED_HEIGHT // 2 - 7), name, "dimgray", _font())
+        for number, step in enumerate(steps):
+            picture.paste(_scaled(clip[step], width, _COMPARED_HEIGHT), (_MARGIN + number * (width + 2), top))
+    return picture
+
+
+def _scaled(frame: NDArray[np.uint8], width: int, height: int) -> Image.Image:
+    """Enlarged pixel by pixel, or made smaller smoothly."""
+    ways = Image.Resampling
+    return Image.fromarray(frame).resize((width, height), ways.NEAREST if height > len(frame) else ways.LANCZOS)
 
 
 def _choose(dataset: ShardDataset) -> list[int]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -89,14 +90,21 @@ def load_model(kind: type[Model], path: str | Path, part: str, dtype: torch.dtyp
     Raises:
         InvalidInput: it is not there, or of another kind.
     """
-    try:
+    with loading(part, path):
         model: Model = kind.from_pretrained(path, subfolder=part, torch_dtype=dtype)
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:  # of many lines
+    return model
+
+
+@contextmanager
+def loading(part: str, path: str | Path) -> Iterator[None]:
+    """What a library cannot load in the block, which it says in many lines, becomes an InvalidInput of one."""
+    try:
+        yield
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise InvalidInput(
             f"The {part} of {path} cannot be loaded: {' '.join(str(error).split())[:200]}. "
             "Name a Wan model in diffusers' layout."
         ) from error
-    return model
 
 
 def read_config(place: Path) -> dict[str, Any]:
