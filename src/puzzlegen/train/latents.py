@@ -15,7 +15,7 @@ import torch
 from diffusers import AutoencoderKLWan
 from torch import Tensor
 
-from puzzlegen.errors import InvalidInput
+from puzzlegen.train.shape import check_size
 
 LatentShape = tuple[int, int, int, int]
 """(channels, frames, height, width)."""
@@ -59,7 +59,7 @@ class PixelCodec:
 
     def latent_shape(self, num_frames: int, height: int, width: int) -> LatentShape:
         """(3 * temporal * patch^2, frames, height / patch, width / patch)."""
-        _check_size(num_frames, height, width, self.temporal, self.side)
+        check_size(num_frames, height, width, self.temporal, self.side)
         frames = (num_frames - 1) // self.temporal + 1
         return 3 * self.temporal * self.patch**2, frames, height // self.patch, width // self.patch
 
@@ -110,7 +110,7 @@ class WanVaeCodec:
 
     def latent_shape(self, num_frames: int, height: int, width: int) -> LatentShape:
         """(z_dim, (frames - 1) / 4 + 1, height / stride, width / stride)."""
-        _check_size(num_frames, height, width, self.temporal, self.side)
+        check_size(num_frames, height, width, self.temporal, self.side)
         frames = (num_frames - 1) // self.temporal + 1
         return int(self.vae.config.z_dim), frames, height // self.stride, width // self.stride
 
@@ -152,22 +152,3 @@ def to_bytes(x_BCTHW: Tensor) -> Tensor:
     """The inverse of `to_unit`; values outside [-1, 1] are clipped."""
     unit = (x_BCTHW.float() * 0.5 + 0.5).clamp(0, 1)
     return (unit * 255).round().to(torch.uint8).permute(0, 2, 3, 4, 1).contiguous()
-
-
-def _check_size(num_frames: int, height: int, width: int, temporal: int, side: int) -> None:
-    """Of clips that a codec is given; autoencoders silently cut what does not fit."""
-    if (num_frames - 1) % temporal:
-        good = (num_frames - 1) // temporal * temporal + 1
-        raise InvalidInput(
-            f"Clips of {num_frames} frames cannot be encoded: the codec takes {temporal}n+1. "
-            f"Make clips of {good} or {good + temporal} frames."
-        )
-    if height % side or width % side:
-        raise InvalidInput(
-            f"Clips of {width}x{height} pixels cannot be encoded: the model takes sides in multiples of {side}. "
-            f"Make clips of {_near(width, side)}x{_near(height, side)}."
-        )
-
-
-def _near(length: int, side: int) -> int:
-    return max(side, round(length / side) * side)

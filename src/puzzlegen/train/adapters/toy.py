@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from puzzlegen.errors import InvalidInput, UnknownName
 from puzzlegen.train.adapters import weights
 from puzzlegen.train.adapters.wan import WanPolicy
+from puzzlegen.train.architecture import TOY_FREQ_DIM, TOY_TEXT_DIM
 from puzzlegen.train.configs import ToyModel
 from puzzlegen.train.latents import PixelCodec
 from puzzlegen.train.randomness import seeded
 
-_TEXT_DIM = 32
 _NUM_POSITIONS = 128
 _LABELS = "labels.weight"
 _LABELS_FILE = "labels.safetensors"
@@ -32,7 +32,7 @@ class ToyPolicy(WanPolicy):
         super().__init__(transformer, codec, {}, lora=config.lora or None, shift=config.shift, seed=config.seed)
         self.labels = config.labels
         with seeded("labels", config.seed):
-            self.embedding = nn.Embedding(len(self.labels), _TEXT_DIM)
+            self.embedding = nn.Embedding(len(self.labels), TOY_TEXT_DIM)
         self.embedding.to(transformer.device).requires_grad_(not config.lora)
 
     def embed(self, texts: Sequence[str]) -> Tensor:
@@ -81,8 +81,8 @@ def new_toy(config: ToyModel, *, device: str = "cpu") -> ToyPolicy:
             attention_head_dim=config.head_dim,
             in_channels=channels,
             out_channels=channels,
-            text_dim=_TEXT_DIM,
-            freq_dim=64,
+            text_dim=TOY_TEXT_DIM,
+            freq_dim=TOY_FREQ_DIM,
             ffn_dim=config.ffn_dim,
             num_layers=config.layers,
             rope_max_seq_len=_NUM_POSITIONS,

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 from diffusers import AutoencoderKLWan, WanTransformer3DModel
@@ -19,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from puzzlegen.errors import InvalidInput
+from puzzlegen.train.architecture import read_config
 from puzzlegen.train.configs import Lora
 from puzzlegen.train.randomness import seeded
 
@@ -105,15 +106,6 @@ def loading(part: str, path: str | Path) -> Iterator[None]:
             f"The {part} of {path} cannot be loaded: {' '.join(str(error).split())[:200]}. "
             "Name a Wan model in diffusers' layout."
         ) from error
-
-
-def read_config(place: Path) -> dict[str, Any]:
-    """The configuration of a transformer in diffusers' layout."""
-    try:
-        stored: dict[str, Any] = json.loads((place / "config.json").read_text())
-    except (OSError, ValueError) as error:
-        raise InvalidInput(f"{place} is no folder of a saved model. Name one that holds its config.json.") from error
-    return stored
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
