@@ -62,7 +62,8 @@ def sft_command(path: Path, overrides: tuple[str, ...], out: Path, quiet: bool) 
 
     with bar(disable=quiet) as progress:
         checkpoint = train(run, out, progress=progress, quiet=quiet)
-    _tell(checkpoint, out)
+    if checkpoint:
+        _tell(checkpoint, out)
 
 
 @train_command.command("cache")

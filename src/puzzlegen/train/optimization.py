@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
@@ -44,7 +44,7 @@ class Optimization:
         self._adamw.zero_grad(set_to_none=True)
         if self._ema:
             self._ema.step(self._weights.values())
-        return {"lr": lr, "grad_norm": float(whole(norm))}
+        return {"lr": lr, "grad_norm": float(_whole(norm))}
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
@@ -52,22 +52,24 @@ class Optimization:
         if not self._ema:
             yield
             return
-        weights, averages = [weight.data for weight in self._weights.values()], self._ema.shadow_params
-        kept = [weight.clone() for weight in weights]
-        torch._foreach_copy_(weights, averages)
+        kept = [weight.detach().clone() for weight in self._weights.values()]
+        self._put(self._ema.shadow_params)
         try:
             yield
         finally:
-            torch._foreach_copy_(weights, kept)
+            self._put(kept)
 
-    def averages(self) -> dict[str, Tensor]:
-        """The average of the weights, or the weights where none is kept; by name, whole, on every process."""
+    def averages(self, *, keep: bool = True) -> dict[str, Tensor]:
+        """The average of the weights, or the weights where none is kept, by name.
+
+        Every process must ask, as each may have a part; those that do not `keep` get nothing.
+        """
         values = self._ema.shadow_params if self._ema else self._weights.values()
-        return {name: whole(value.detach()) for name, value in zip(self._weights, values, strict=True)}
+        return _gathered(zip(self._weights, values, strict=True), keep)
 
-    def state(self) -> dict[str, Tensor]:
-        """All that has to be kept: weights, their averages, running means of AdamW. Whole, on every process."""
-        return {name: whole(tensor.detach()) for name, tensor in self._tensors().items()}
+    def state(self, *, keep: bool = True) -> dict[str, Tensor]:
+        """All that is needed to go on: weights, their averages, AdamW's running means. As for `averages`."""
+        return _gathered(self._tensors().items(), keep)
 
     def restore(self, state: Mapping[str, Tensor], step: int) -> None:
         """Continue after this many updates. Raises CorruptData unless `state` is of a run of the same model."""
@@ -79,10 +81,16 @@ class Optimization:
         differing = sorted(set(own) ^ set(state)) or [name for name in own if own[name].shape != state[name].shape]
         if differing:
             raise CorruptData(f"The stored state does not fit the model: {differing[0]} and {len(differing) - 1} more.")
-        for name, tensor in own.items():
-            tensor.data.copy_(_like(tensor, state[name]))
+        with torch.no_grad():
+            for name, tensor in own.items():
+                tensor.copy_(_like(tensor, state[name]))
         if self._ema:
             self._ema.optimization_step = step
+
+    @torch.no_grad()
+    def _put(self, values: Iterable[Tensor]) -> None:
+        for weight, value in zip(self._weights.values(), values, strict=True):
+            weight.copy_(value)
 
     def _tensors(self) -> dict[str, Tensor]:
         named: dict[str, Tensor] = {f"weights/{name}": weight for name, weight in self._weights.items()}
@@ -93,8 +101,17 @@ class Optimization:
         return named
 
 
-def whole(tensor: Tensor) -> Tensor:
-    """The tensor itself, or all of one of which this process has a part; then every process must ask."""
+def _gathered(named: Iterable[tuple[str, Tensor]], keep: bool) -> dict[str, Tensor]:
+    """Tensors as they are; those of which each process has a part are joined, one by one, in main memory."""
+    found: dict[str, Tensor] = {}
+    for name, tensor in named:
+        joined = _whole(tensor.detach())
+        if keep:
+            found[name] = joined.cpu().clone() if isinstance(tensor, DTensor) else joined
+    return found
+
+
+def _whole(tensor: Tensor) -> Tensor:
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 

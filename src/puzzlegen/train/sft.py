@@ -33,8 +33,10 @@ from puzzlegen.view.curves import draw_curves
 CURVES = "curves.png"
 
 
-def train(run: SftRun, folder: Path, *, progress: Progress = silent, quiet: bool = False) -> Checkpoint:
-    """Train, or go on with what an earlier start of the same run has done. Gives the newest checkpoint.
+def train(run: SftRun, folder: Path, *, progress: Progress = silent, quiet: bool = False) -> Checkpoint | None:
+    """Train, or go on with what an earlier start of the same run has done.
+
+    Gives the newest checkpoint on the first process, None on others.
 
     Args:
         run: the configuration.
@@ -72,17 +74,15 @@ def train(run: SftRun, folder: Path, *, progress: Progress = silent, quiet: bool
                         scores = held_out.evaluate(done)
                     logbook.log(done, scores)
                 if stop or done == steps or done % run.checkpoints.every == 0:
-                    averages, state = optimization.averages(), optimization.state()
-                    if accelerator.is_main_process:
+                    first = accelerator.is_main_process
+                    averages, state = optimization.averages(keep=first), optimization.state(keep=first)
+                    if first:
                         manifest = {"run": canonical.encode(run), "taken": batches.mixture.taken, "scores": scores}
                         checkpoints.save(done, partial(policy.save, values=averages), state, manifest)
                         draw_curves(folder / LOG, folder / CURVES)
                 if stop:
                     raise KeyboardInterrupt
-    accelerator.wait_for_everyone()
-    newest = checkpoints.newest()
-    assert newest
-    return newest
+    return checkpoints.newest() if accelerator.is_main_process else None
 
 
 class _FlowLosses(nn.Module):

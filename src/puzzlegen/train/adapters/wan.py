@@ -123,7 +123,7 @@ class WanPolicy:
     def shard(self) -> None:
         """See `VideoPolicy`: block by block, then what is left."""
         for module in (*self.transformer.blocks, *self._modules()):
-            fully_shard(module)
+            fully_shard(module, reshard_after_forward=True)  # the outermost too: evaluation has no backward pass
 
     def compile(self) -> None:
         """See `VideoPolicy`."""
