@@ -29,9 +29,10 @@ def clock(start: float = 0.0, tick: float = 1.0) -> Callable[[], float]:
 
 def train(folder: Path, steps: range, **options: Any) -> None:
     """Log every step, and every second one twice, as training with an evaluation does."""
-    with Logbook(folder, start_step=steps.start - 1, **{"total_steps": 6, "trackers": (), **options}) as logbook:
+    options = {"total_steps": 6, "trackers": (), "start_step": steps.start - 1, **options}
+    with Logbook(folder, **options) as logbook:
         for step in steps:
-            logbook.log(step, {"loss": 1 / step, "lr": torch.tensor(0.5) ** step})
+            logbook.log(step, {"loss": 1 / max(1, step), "lr": torch.tensor(0.5) ** step})
             if step % 2 == 0:
                 logbook.log(step, {"success": step / 10})
 
@@ -98,9 +99,9 @@ def test_other_trackers_are_told_the_same(name: str, tmp_path: Path, monkeypatch
 
 
 def test_a_run_that_begins_anew_has_a_new_log(tmp_path: Path) -> None:
-    train(tmp_path, range(1, 5))
-    train(tmp_path, range(1, 3))
-    assert [line["step"] for line in lines(tmp_path)] == [1, 2, 2]
+    train(tmp_path, range(5), start_step=0)
+    train(tmp_path, range(2), start_step=0)
+    assert [line["step"] for line in lines(tmp_path)] == [0, 0, 1]
 
 
 def test_time_goes_on_where_the_kept_lines_end(tmp_path: Path) -> None:
@@ -124,6 +125,12 @@ def test_speed_is_that_of_training_and_not_of_evaluations(tmp_path: Path) -> Non
         logbook.log(2, {"success": 0.0})  # took a minute
         logbook.log(3, {"loss": 1.0})
     assert [line.get("samples_per_second") for line in lines(tmp_path)] == [4, 4, None, 8]
+
+
+def test_a_loss_may_still_hang_on_its_graph(tmp_path: Path) -> None:
+    with Logbook(tmp_path, total_steps=1, trackers=()) as logbook:
+        logbook.log(1, {"loss": torch.tensor(2.0, requires_grad=True) / 4})
+    assert lines(tmp_path)[0]["loss"] == 0.5
 
 
 def test_what_is_no_number_becomes_null(tmp_path: Path) -> None:
@@ -182,6 +189,9 @@ def test_errors_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="it is a file"):
         Logbook(tmp_path / "file", total_steps=1, trackers=())
+    (tmp_path / "tensorboard").write_text("")
+    with pytest.raises(OutputError, match=r"Cannot write .*tensorboard: File exists"):
+        Logbook(tmp_path, total_steps=1)
     with Logbook(tmp_path / "run", total_steps=1, trackers=()) as logbook:
         (tmp_path / "run" / "log.jsonl").unlink()
         (tmp_path / "run" / "log.jsonl").mkdir()

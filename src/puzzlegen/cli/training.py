@@ -15,6 +15,7 @@ from puzzlegen.cli.bars import bar
 from puzzlegen.errors import InvalidInput, MissingExtra
 
 if TYPE_CHECKING:
+    from puzzlegen.render.formats import ClipFormat
     from puzzlegen.train.checkpoint import Checkpoint
     from puzzlegen.train.runs import SftRun
 
@@ -64,6 +65,42 @@ def sft_command(path: Path, overrides: tuple[str, ...], out: Path, quiet: bool) 
         checkpoint = train(run, out, progress=progress, quiet=quiet)
     if checkpoint:
         _tell(checkpoint, out)
+
+
+@train_command.command("plan")
+@_configured
+@click.option("--clip", help="square256, WIDTHxHEIGHTxFRAMES ...  [default: the dataset's]")
+@click.option("--gpus", type=click.IntRange(1), default=1, show_default=True, help="GPUs that share a batch.")
+@click.option("--gib", type=float, default=139.0, show_default=True, help="Memory of a GPU.")
+@click.option("--tflops", type=float, default=790.0, show_default=True, help="Its limit in bfloat16; an H200's here.")
+@click.option("--share", type=float, default=0.4, show_default=True, help="Of the limit that training may reach.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def plan_command(
+    path: Path, overrides: tuple[str, ...], clip: str | None, gpus: int, gib: float, tflops: float, share: float,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """What a run costs: tokens, work, memory, seconds a step and what fits, by arithmetic. Needs neither GPU nor torch."""
+    from puzzlegen.train.plan import Gpu, plan
+
+    run = _read(path, overrides)
+    size = _clip_size(run, clip)
+    if run.optimizer.batch % gpus:
+        raise InvalidInput(
+            f"optimizer.batch {run.optimizer.batch} cannot be shared by {gpus} GPUs. Make it a multiple."
+        )
+    batch = run.optimizer.batch // gpus
+    planned = plan(
+        run.model,
+        width=size.width,
+        height=size.height,
+        num_frames=size.num_frames,
+        batch=batch,
+        micro_batch=run.machine.micro_batch or batch,
+        steps=run.optimizer.steps,
+        ema=run.optimizer.ema > 0,
+        gpu=Gpu(gib=gib, tflops=tflops, share=share),
+    )
+    click.echo(json.dumps(planned.as_dict(), indent=2) if as_json else "\n".join(planned.lines()))
 
 
 @train_command.command("cache")
@@ -133,6 +170,20 @@ def _read(path: Path, overrides: tuple[str, ...]) -> SftRun:
     from puzzlegen.train.runs import SftRun
 
     return config.load(SftRun, path, overrides)
+
+
+def _clip_size(run: SftRun, clip: str | None) -> ClipFormat:
+    """As asked, or as the run's dataset has it."""
+    from puzzlegen.errors import OutputError
+    from puzzlegen.render.formats import parse_format
+    from puzzlegen.shards.reader import ShardDataset
+
+    if clip:
+        return parse_format(clip)
+    try:
+        return ShardDataset(run.data.folder, split=run.data.split)[0].clip
+    except OutputError as error:
+        raise InvalidInput(f"{error} Generate it, or give the size of its clips with --clip.") from error
 
 
 def _need_packages() -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, SupportsFloat
 
+from torch import Tensor
 from tqdm import tqdm
 
 from puzzlegen.errors import InvalidInput, UnknownName
@@ -107,7 +108,7 @@ class Logbook:
         if self._silent:
             return
         now = self._clock()
-        numbers = {name: float(value) for name, value in values.items()}
+        numbers = {name: _number(value) for name, value in values.items()}
         if self._batch and step > self._last_step and now > self._last_time:
             speed = self._batch * (step - self._last_step) / (now - self._last_time)
             numbers.setdefault("samples_per_second", round(speed, 3))
@@ -151,6 +152,10 @@ class Logbook:
             pace = (now - self._began) / max(1, step - self._first_step)
             left = tqdm.format_interval(pace * (self._total - step))
             self.say(f"step {step}/{self._total}  {shown}  {left} left")
+
+
+def _number(value: SupportsFloat) -> float:
+    return float(value.detach() if isinstance(value, Tensor) else value)
 
 
 def _labelled(name: str, form: str, value: float) -> str:
@@ -197,11 +202,15 @@ class _TensorBoard:
     def __init__(self, folder: Path, start_step: int) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        self._writer = SummaryWriter(str(folder), purge_step=start_step + 1 if start_step else 0, flush_secs=10)
+        self._folder, purge_step = folder, start_step + 1 if start_step else 0
+        with refusals(folder):
+            self._writer = SummaryWriter(str(folder), purge_step=purge_step, flush_secs=10)
 
     def log(self, values: Mapping[str, float], step: int) -> None:
-        for name, value in values.items():
-            self._writer.add_scalar(name, value, step)
+        with refusals(self._folder):
+            for name, value in values.items():
+                self._writer.add_scalar(name, value, step)
 
     def finish(self) -> None:
-        self._writer.close()
+        with refusals(self._folder):
+            self._writer.close()

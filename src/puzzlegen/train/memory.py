@@ -14,15 +14,17 @@ FLOAT32 = 4
 """Bytes of a number."""
 
 
+_INPUTS = (("attn1.to_q", "attn1.to_k", "attn1.to_v"), ("attn2.to_q",), ("ffn.net.0.proj",))
+"""Layers of a block by their inputs as wide as a token, which are kept for adapters alone; `ffn.net.2` has another."""
+
+
 def weight_bytes(architecture: Architecture, lora: Lora | None, element: int) -> int:
     """Of the transformer: frozen weights as they are multiplied, trained ones in float32.
 
-    If all are trained in float32 and multiplied in bfloat16, autocast keeps copies of them.
+    Of those that are multiplied in bfloat16, autocast keeps copies.
     """
-    count = architecture.parameters()
-    if lora:
-        return count * element + architecture.adapter_parameters(lora) * FLOAT32
-    return count * (FLOAT32 + (element if element < FLOAT32 else 0))
+    count, trained = architecture.parameters(), FLOAT32 + (element if element < FLOAT32 else 0)
+    return count * element + architecture.adapter_parameters(lora) * trained if lora else count * trained
 
 
 def activation_bytes(
@@ -43,9 +45,9 @@ def activation_bytes(
         other = tokens * (16 + 4 * element) * width
     else:
         token, text = 56 * width + element * (6 * width + ffn), (4 + 2 * element) * width
-        if element == FLOAT32:  # adapters share the inputs of their layers, which are float32; as if all had one
-            token += FLOAT32 * (3 * width + ffn)
-        other = _adapter_bytes(architecture, tokens, lora, copied=element < FLOAT32)
+        token += element * width * sum(any(has_adapter(lora, name) for name in names) for names in _INPUTS)
+        token += element * ffn * has_adapter(lora, "ffn.net.2")
+        other = _adapter_bytes(architecture, tokens, lora, element)
     blocks = layers * (tokens * token + architecture.text_length * text) + other
     if checkpointing:
         kept = (layers + 6) * tokens + architecture.text_length  # the time's six vectors are made once for all blocks
@@ -53,7 +55,7 @@ def activation_bytes(
     return blocks
 
 
-def _adapter_bytes(architecture: Architecture, tokens: int, lora: Lora, *, copied: bool) -> int:
-    """Adapters are float32: each keeps what is between its two matrices, and a copy of its input if that is not."""
+def _adapter_bytes(architecture: Architecture, tokens: int, lora: Lora, element: int) -> int:
+    """What is between the two matrices of each adapter; their inputs are those of their layers."""
     adapted = (layer for name, layer in architecture.linears(tokens) if has_adapter(lora, name))
-    return sum(layer.rows * FLOAT32 * (lora.rank + copied * layer.inputs) for layer in adapted)
+    return sum(layer.rows * element * lora.rank for layer in adapted)

@@ -55,7 +55,7 @@ class WanPolicy:
         self._texts, self._text_length, self._shift = texts, text_length, shift
         self._autocast = autocast
         if lora:
-            weights.add_lora(transformer, lora, seed)
+            weights.add_lora(transformer, lora, seed, keep_inputs=autocast is not None)
         if autocast:  # time stays float32: bfloat16 cannot tell neighbouring noise levels apart
             embedder = transformer.condition_embedder.time_embedder
             embedder.forward = torch.autocast(transformer.device.type, enabled=False)(embedder.forward)
@@ -173,7 +173,7 @@ def open_wan(config: WanModel, texts: Mapping[str, Tensor], *, device: str = "cp
         lora=config.lora or None,
         shift=config.shift,
         text_length=config.text_length,
-        autocast=torch.bfloat16 if bf16 and not config.lora else None,
+        autocast=torch.bfloat16 if bf16 else None,
         seed=config.seed,
     )
 
