@@ -19,6 +19,7 @@ from puzzlegen import registry
 from puzzlegen.errors import CorruptData, InvalidInput, OutputError, UnknownName
 from puzzlegen.generate import sample
 from puzzlegen.render import video
+from puzzlegen.shards.manifest import sha256_of
 from puzzlegen.shards.reader import ShardDataset
 
 
@@ -93,6 +94,30 @@ def test_a_column_is_that_of_the_rows(folder: Path, plain: list[dict[str, Any]])
     assert ShardDataset(folder, task="maze").column("actions") == [
         row["actions"] for row in plain if row["task"] == "maze"
     ]
+
+
+@pytest.mark.parametrize("filters", [{}, {"task": "maze"}, {"split": "train", "num_actions": [4, 5]}])
+def test_places_say_in_which_shard_a_row_lies(folder: Path, filters: dict[str, Any]) -> None:
+    dataset = ShardDataset(folder, **filters)
+    tables = [pq.read_table(folder / shard.path, columns=["id"])["id"].to_pylist() for shard in dataset.shards]
+    assert [tables[shard][row] for shard, row in dataset.places.tolist()] == dataset.column("id")
+    assert dataset.places.tolist() == sorted(dataset.places.tolist())
+    for shard, table in zip(dataset.shards, tables, strict=True):
+        assert (shard.rows, shard.sha256) == (len(table), sha256_of(folder / shard.path))
+
+
+def test_a_table_holds_the_columns_of_the_rows(folder: Path, plain: list[dict[str, Any]]) -> None:
+    table = ShardDataset(folder, task="maze").table("id", "width")
+    assert table.to_pylist() == [{"id": row["id"], "width": 64} for row in plain if row["task"] == "maze"]
+    assert ShardDataset(folder, num_actions=999).table("id", "width").to_pylist() == []
+
+
+def test_a_shard_with_other_rows_than_its_manifest_says_is_refused(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "copy")
+    text = (folder / "manifest.json").read_text()
+    (tmp_path / "copy/manifest.json").write_text(text.replace('"rows": 50', '"rows": 49'))
+    with pytest.raises(CorruptData, match="has 50 rows, its manifest says 49"):
+        ShardDataset(tmp_path / "copy")
 
 
 def test_rows_are_found_by_id(dataset: ShardDataset, plain: list[dict[str, Any]]) -> None:

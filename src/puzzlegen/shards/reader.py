@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -29,7 +30,7 @@ from puzzlegen.render.raster import Painter, fit
 from puzzlegen.replay import replay
 from puzzlegen.seeding import Rng
 from puzzlegen.shards.manifest import read_manifest
-from puzzlegen.shards.schema import COLUMNS, SCALAR_COLUMNS
+from puzzlegen.shards.schema import COLUMNS, SCALAR_COLUMNS, schema
 from puzzlegen.shards.store import open_store
 from puzzlegen.task import Task
 
@@ -206,14 +207,20 @@ class ShardDataset:
 
     def column(self, name: str) -> list[Any]:
         """All values of one column, in row order, without reading the others."""
+        values: list[Any] = self.table(name)[name].to_pylist()
+        return values
+
+    def table(self, *names: str) -> pa.Table:
+        """These columns, in row order, without reading the others. Raises UnknownName."""
+        bounds = np.searchsorted(self._places[:, 0], np.arange(len(self._shards) + 1))
         parts = []
-        for number, shard in enumerate(self._shards):
+        for shard, (first, end) in zip(self._shards, pairwise(bounds), strict=True):
             file = self._open(shard.path)
-            if name not in file.schema_arrow.names:
-                raise UnknownName("column", name, file.schema_arrow.names)
-            first, end = np.searchsorted(self._places[:, 0], (number, number + 1))
-            parts += self._read_columns(file, shard.path, [name])[name].take(self._places[first:end, 3]).to_pylist()
-        return parts
+            for name in names:
+                if name not in file.schema_arrow.names:
+                    raise UnknownName("column", name, file.schema_arrow.names)
+            parts.append(self._read_columns(file, shard.path, list(names)).take(self._places[first:end, 3]))
+        return pa.concat_tables(parts or [schema().empty_table().select(list(names))])
 
     def epoch(self, *, seed: int, rank: int = 0, world: int = 1, skip: int = 0) -> Iterator[Row]:
         """One shuffled pass: row groups in random order, rows shuffled within each.

@@ -145,7 +145,7 @@ def cache_latents(
     dtype: Precision = "float32",
     progress: Progress = silent,
 ) -> None:
-    """Encode what the folder does not hold yet. The bytes depend neither on `world` nor on when a run was killed.
+    """Encode what the folder does not hold yet. Neither ranks nor kills change the bytes.
 
     Args:
         policy: the model whose latents they are.
@@ -165,7 +165,7 @@ def cache_latents(
     if not 0 <= rank < world or batch < 1:
         raise InvalidInput(f"rank must be 0 to world - 1 and batch 1 or more, got {rank=}, {world=}, {batch=}")
     size = clip_size(dataset)
-    policy.codec.latent_shape(*size)
+    shape = policy.codec.latent_shape(*size)
     chunks = _chunks(folder, dataset, policy.codec.fingerprint, size, dtype)[rank::world]
     make_folder(folder)
     _clear_leftovers(folder, chunks)
@@ -173,27 +173,28 @@ def cache_latents(
     total = sum(map(len, lacking))
     rows = (dataset[chunk.first + which] for chunk, some in zip(chunks, lacking, strict=True) for which in some)
     with closing(_decoded(rows, size, batch)) as clips:
-        for chunk, whiches in zip(chunks, lacking, strict=True):
-            parts, videos = [], []
-            for start in range(0, len(whiches), batch):
-                some = list(islice(clips, min(batch, len(whiches) - start)))
+        for chunk, wanted in zip(chunks, lacking, strict=True):
+            z_BCTHW, videos = torch.empty((len(wanted), *shape), dtype=_DTYPES[dtype]), []
+            for start in range(0, len(wanted), batch):
+                some = list(islice(clips, min(batch, len(wanted) - start)))
                 frames_BTHWC = torch.from_numpy(np.stack([clip.frames for clip in some]))
-                parts.append(policy.encode(frames_BTHWC).to("cpu", _DTYPES[dtype]))
+                z_BCTHW[start : start + len(some)] = policy.encode(frames_BTHWC)
                 videos += [clip.video for clip in some]
                 progress("latents", len(some), total)
-            if whiches:
-                _add(chunk, whiches, videos, torch.cat(parts))
+            if wanted:
+                _add(chunk, wanted, videos, z_BCTHW)
 
 
 def clip_size(dataset: ShardDataset) -> ClipSize:
     """Of all clips. Raises InvalidInput if they differ, or if there are none."""
-    sizes = list(map(ClipSize, *(dataset.column(name) for name in ClipSize._fields)))
+    names = list(ClipSize._fields)
+    sizes = [ClipSize(**size) for size in dataset.table(*names).group_by(names).aggregate([]).to_pylist()]
     if not sizes:
         raise InvalidInput(f"{dataset.folder} has no clips for these filters. Loosen them.")
-    if len(set(sizes)) > 1:
-        other = next(index for index, size in enumerate(sizes) if size != sizes[0])
-        ids = dataset.column("id")
-        one, another = (f"{ids[index]} is {sizes[index]}" for index in (0, other))
+    if len(sizes) > 1:
+        rows = dataset.table("id", *names).to_pylist()
+        seen = {ClipSize(*map(row.get, names)): row["id"] for row in reversed(rows)}
+        one, another = (f"{seen[size]} is {size}" for size in sizes[:2])
         raise InvalidInput(
             f"{dataset.folder} has clips of different sizes: {one}, {another}. "
             "Keep those of one size, with a filter by width, height or num_frames."
@@ -225,13 +226,13 @@ def _lacking(chunk: _Chunk) -> list[int]:
     return [which for which, row in enumerate(chunk.rows) if row not in held]
 
 
-def _add(chunk: _Chunk, whiches: list[int], videos: list[str], z_BCTHW: Tensor) -> None:
+def _add(chunk: _Chunk, added: list[int], videos: list[str], z_BCTHW: Tensor) -> None:
     """Write a chunk's file: latents of these of its rows, and what is there already."""
-    clips = {"rows": [chunk.rows[which] for which in whiches], "ids": [chunk.ids[which] for which in whiches]}
-    clips["videos"] = videos
+    rows, ids = ([values[which] for which in added] for values in (chunk.rows, chunk.ids))
+    clips: dict[str, list[Any]] = {"rows": rows, "ids": ids, "videos": videos}
     if chunk.path.exists():
         tensors, facts = map_tensors(chunk.path)
-        order = np.argsort(facts["rows"] + clips["rows"]).tolist()
+        order = np.argsort(facts["rows"] + rows).tolist()
         z_BCTHW = torch.cat((tensors[_NAME], z_BCTHW))[order]
         clips = {key: [(facts[key] + values)[position] for position in order] for key, values in clips.items()}
     write_tensors(chunk.path, {_NAME: z_BCTHW}, {**chunk.facts, **clips})
@@ -267,8 +268,7 @@ def _decode(row: Row, size: ClipSize) -> _Clip:
         frames = row.frames()
     except CorruptData as error:
         raise CorruptData(f"clip {row['id']}: {error}") from error
-    if frames.shape[:3] != size:
-        found = ClipSize(*frames.shape[:3])
+    if (found := ClipSize(*frames.shape[:3])) != size:
         raise CorruptData(f"clip {row['id']} is {found}, its row says {size}. Run: puzzlegen verify")
     return _Clip(hashlib.sha256(row.video).hexdigest(), frames)
 
@@ -276,8 +276,7 @@ def _decode(row: Row, size: ClipSize) -> _Clip:
 def _held(chunk: _Chunk) -> tuple[dict[int, int], Tensor]:
     """The places in the chunk's file by row of the shard, and its latents; nothing if there is no file.
 
-    Raises:
-        CorruptData: the file is damaged, or of other clips.
+    Raises CorruptData if the file is damaged, or of other clips.
     """
     if not chunk.path.exists():
         return {}, torch.empty(0)

@@ -1,7 +1,7 @@
 """Embeddings of prompts by a model's text encoder, made once and kept on disk, as training never loads the encoder.
 
-They are those of diffusers' image-to-video pipeline, without its zero padding. One thing differs: the pipeline cuts a
-prompt with too many tokens and says nothing; here it is refused, as a model cannot follow what it is not shown.
+They are those of diffusers' Wan pipelines, without the zero padding. One thing differs: a pipeline cuts a prompt with
+too many tokens and says nothing; here it is refused, as a model cannot follow what it is not shown.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import torch
-from diffusers import WanImageToVideoPipeline
-from diffusers.pipelines.wan.pipeline_wan_i2v import prompt_clean
+from diffusers import WanPipeline
+from diffusers.pipelines.wan.pipeline_wan import prompt_clean
 from diffusers.utils import is_ftfy_available
 from torch import Tensor
 from transformers import AutoTokenizer, UMT5EncoderModel
@@ -79,13 +79,13 @@ class TextCache(Mapping[str, Tensor]):
         found = embed_texts(
             missing, self._model, text_length=text_length, device=device, batch=batch, progress=progress
         )
-        texts = {_key(prompt): (prompt, text) for prompt, text in (self._texts | found).items()}
-        prompts_ = {key: prompt for key, (prompt, _) in texts.items()}
+        texts = self._texts | found
+        names = {_key(prompt): prompt for prompt in sorted(texts)}
         make_folder(self.path.parent)
         for leftover in self.path.parent.glob(f"{self.path.name}.*"):
             leftover.unlink(missing_ok=True)
-        tensors = {key: text.clone() for key, (_, text) in texts.items()}  # maps share their memory
-        write_tensors(self.path, tensors, {"encoder": self._encoder, "prompts": prompts_})
+        tensors = {name: texts[prompt] for name, prompt in names.items()}
+        write_tensors(self.path, tensors, {"encoder": self._encoder, "prompts": names})
         self._texts = self._read()
 
     def _read(self) -> dict[str, Tensor]:
@@ -141,9 +141,7 @@ def embed_texts(
                 f"The prompt {prompt[:60]!r}... has {length} tokens, the model is given {text_length}. Shorten it."
             )
     encoder = _load_encoder(model, dtype).to(device)
-    pipeline = WanImageToVideoPipeline(
-        tokenizer=tokenizer, text_encoder=encoder, vae=None, scheduler=None, transformer=None
-    )
+    pipeline = WanPipeline(tokenizer=tokenizer, text_encoder=encoder, vae=None, scheduler=None, transformer=None)
     found: dict[str, Tensor] = {}
     different = list(lengths)
     for start in range(0, len(different), batch):
