@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch", reason="training needs puzzlegen[train]")
 from torch import Tensor, nn  # noqa: E402
 
 from puzzlegen.errors import CorruptData, InvalidInput  # noqa: E402
-from puzzlegen.train.optimization import Optimization, learning_rate  # noqa: E402
+from puzzlegen.train.optimization import Optimization, rate  # noqa: E402
 from puzzlegen.train.randomness import generator  # noqa: E402
 from puzzlegen.train.runs import Optimizer  # noqa: E402
 
@@ -19,13 +19,13 @@ CONFIG = Optimizer(steps=20, batch=1, lr=0.1, warmup=4, weight_decay=0.01, max_g
 
 
 def new_weights() -> dict[str, nn.Parameter]:
-    shapes = {"matrix": (3, 4), "bias": (4,)}
+    shapes = {"blocks.0.matrix": (3, 4), "bias": (4,)}
     return {name: nn.Parameter(torch.randn(shape, generator=generator(name))) for name, shape in shapes.items()}
 
 
 def loss_of(weights: dict[str, nn.Parameter], step: int) -> Tensor:
     x = torch.randn(5, 3, generator=generator("x", step))
-    return (x @ weights["matrix"] + weights["bias"]).square().sum()
+    return (x @ weights["blocks.0.matrix"] + weights["bias"]).square().sum()
 
 
 def run(weights: dict[str, nn.Parameter], optimization: Optimization, steps: range) -> list[dict[str, float]]:
@@ -38,16 +38,16 @@ def run(weights: dict[str, nn.Parameter], optimization: Optimization, steps: ran
 
 def test_the_learning_rate_rises_in_a_line_and_falls_as_a_cosine() -> None:
     config = Optimizer(steps=12, batch=1, lr=2.0, warmup=3, final_lr=0.25)
-    assert [learning_rate(step, config) for step in range(4)] == [0.5, 1.0, 1.5, 2.0]
-    assert learning_rate(3 + 9, config) == pytest.approx(0.5)
-    assert learning_rate(3 + 3, config) == pytest.approx(2 * (0.25 + 0.75 * (1 + math.cos(math.pi / 3)) / 2))
+    assert [rate(step, config) for step in range(4)] == [0.25, 0.5, 0.75, 1.0]
+    assert rate(3 + 9, config) == pytest.approx(0.25)
+    assert rate(3 + 3, config) == pytest.approx(0.25 + 0.75 * (1 + math.cos(math.pi / 3)) / 2)
 
 
 def test_updates_are_those_of_adamw_with_clipping() -> None:
     ours, theirs = new_weights(), new_weights()
     optimization = Optimization(ours, CONFIG)
     adamw = torch.optim.AdamW(theirs.values(), lr=CONFIG.lr, betas=CONFIG.betas, weight_decay=CONFIG.weight_decay)
-    schedule = torch.optim.lr_scheduler.LambdaLR(adamw, lambda step: learning_rate(step, CONFIG) / CONFIG.lr)
+    schedule = torch.optim.lr_scheduler.LambdaLR(adamw, lambda step: rate(step, CONFIG))
     for step, figures in enumerate(run(ours, optimization, range(10))):
         loss_of(theirs, step).backward()
         norm = torch.cat([weight.grad.flatten() for weight in theirs.values()]).norm()
@@ -81,14 +81,34 @@ def test_without_an_average_the_weights_stand_for_it() -> None:
     weights = new_weights()
     optimization = Optimization(weights, Optimizer(steps=5, batch=1))
     run(weights, optimization, range(3))
-    assert torch.equal(optimization.averages()["matrix"], weights["matrix"])
+    assert torch.equal(optimization.averages()["blocks.0.matrix"], weights["blocks.0.matrix"])
     with optimization.averaged():
-        assert torch.equal(optimization.averages()["matrix"], weights["matrix"])
+        assert torch.equal(optimization.averages()["blocks.0.matrix"], weights["blocks.0.matrix"])
 
 
-@pytest.mark.parametrize("ema", [0.0, 0.9])
-def test_six_updates_are_three_and_three_more_bit_for_bit(ema: float) -> None:
-    config = Optimizer(steps=6, batch=1, lr=0.1, warmup=2, weight_decay=0.01, ema=ema)
+def test_matrices_of_blocks_are_left_to_muon() -> None:
+    ours, theirs = new_weights(), new_weights()
+    config = Optimizer(steps=10, batch=1, lr=0.1, muon_lr=0.02, weight_decay=0.01)
+    optimization = Optimization(ours, config)
+    optimizers = [
+        torch.optim.Muon([theirs["blocks.0.matrix"]], lr=0.02, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW([theirs["bias"]], lr=0.1, betas=config.betas, weight_decay=0.01),
+    ]
+    for step in range(10):
+        run(ours, optimization, range(step, step + 1))
+        loss_of(theirs, step).backward()
+        nn.utils.clip_grad_norm_(theirs.values(), 1.0)
+        for optimizer in optimizers:
+            optimizer.param_groups[0]["lr"] = optimizer.defaults["lr"] * rate(step, config)
+            optimizer.step()
+            optimizer.zero_grad()
+    for name, weight in ours.items():
+        torch.testing.assert_close(weight, theirs[name])
+
+
+@pytest.mark.parametrize(("ema", "muon_lr"), [(0.0, 0.0), (0.9, 0.0), (0.9, 0.02)])
+def test_six_updates_are_three_and_three_more_bit_for_bit(ema: float, muon_lr: float) -> None:
+    config = Optimizer(steps=6, batch=1, lr=0.1, muon_lr=muon_lr, warmup=2, weight_decay=0.01, ema=ema)
     whole = new_weights()
     uninterrupted = Optimization(whole, config)
     run(whole, uninterrupted, range(6))

@@ -17,7 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, 
 from puzzlegen.train.adapters.wan import WanPolicy  # noqa: E402
 from puzzlegen.train.architecture import Architecture  # noqa: E402
 from puzzlegen.train.configs import Lora, ToyModel, WanModel  # noqa: E402
-from puzzlegen.train.memory import activation_bytes, weight_bytes  # noqa: E402
+from puzzlegen.train.memory import activation_bytes  # noqa: E402
 from puzzlegen.train.randomness import normal  # noqa: E402
 from tiny_wan import TEXT_LENGTH, TOY, random_clips, saved_wan, tiny_toy, tiny_wan  # noqa: E402
 

@@ -15,12 +15,16 @@ from torch import Tensor  # noqa: E402
 
 from puzzlegen import canonical  # noqa: E402
 from puzzlegen.errors import InvalidInput, UnknownName  # noqa: E402
+from puzzlegen.train.adapters.toy import CODEC_FILE, new_toy, pixels_of  # noqa: E402
 from puzzlegen.train.adapters.wan import WanPolicy  # noqa: E402
+from puzzlegen.train.components import ComponentsCodec  # noqa: E402
 from puzzlegen.train.configs import Lora, ModelConfig, ToyModel, WanModel  # noqa: E402
 from puzzlegen.train.flow import flow_losses  # noqa: E402
 from puzzlegen.train.policy import VideoPolicy, open_policy  # noqa: E402
 from puzzlegen.train.randomness import normal  # noqa: E402
 from tiny_wan import LORA, TOY, pipeline_of, random_clips, saved_wan, shake, tiny_toy, tiny_wan  # noqa: E402
+
+FEW_CHANNELS = replace(TOY, channels=5)
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +89,22 @@ def test_a_toy_is_saved_with_its_labels(lora: Lora | None, tmp_path: Path) -> No
     assert not torch.equal(velocity_of(fresh, TOY.labels), velocity_of(trained, TOY.labels))
     fresh.load(tmp_path)
     assert torch.equal(velocity_of(fresh, TOY.labels), velocity_of(trained, TOY.labels))
+
+
+def fitted(config: ToyModel, clips: Tensor) -> ComponentsCodec:
+    """A codec as this model needs it."""
+    return ComponentsCodec.fit([clips], pixels_of(config), config.channels)
+
+
+def test_a_toy_is_saved_with_its_codec(tmp_path: Path) -> None:
+    clips = random_clips(2, 5, 32, 32)
+    trained = new_toy(FEW_CHANNELS, codec=fitted(FEW_CHANNELS, clips))
+    shake(trained)
+    trained.save(tmp_path)
+    fresh = open_policy(FEW_CHANNELS, codec=ComponentsCodec.load(tmp_path / CODEC_FILE))
+    fresh.load(tmp_path)
+    assert torch.equal(velocity_of(fresh, TOY.labels), velocity_of(trained, TOY.labels))
+    assert torch.equal(fresh.encode(clips), trained.encode(clips)) and fresh.encode(clips).shape[1] == 5
 
 
 def test_pipelines_load_adapters_with_their_alpha(model: Path, tmp_path: Path) -> None:
@@ -171,6 +191,21 @@ def of_other_labels(model: Path, folder: Path) -> None:
     tiny_toy(replace(TOY, labels=("up", "down"))).load(folder)
 
 
+def of_another_codec(model: Path, folder: Path) -> None:
+    new_toy(FEW_CHANNELS, codec=fitted(FEW_CHANNELS, random_clips(2, 5, 32, 32))).save(folder)
+    new_toy(FEW_CHANNELS, codec=fitted(FEW_CHANNELS, random_clips(3, 5, 32, 32))).load(folder)
+
+
+def of_another_patch(model: Path, folder: Path) -> None:
+    tiny_toy(replace(TOY, patch=4, temporal=1)).save(folder)
+    tiny_toy(replace(TOY, patch=2, temporal=4)).load(folder)
+
+
+def with_a_codec_of_more_channels(model: Path, folder: Path) -> None:
+    codec = fitted(replace(FEW_CHANNELS, channels=6), random_clips(2, 5, 32, 32))
+    new_toy(FEW_CHANNELS, codec=codec)
+
+
 def of_other_channels(model: Path, folder: Path) -> None:
     tiny_wan(saved_wan(folder, in_channels=36))
 
@@ -193,6 +228,14 @@ def of_a_torn_file(model: Path, folder: Path) -> None:
         (of_another_alpha, r"is of lora.alpha 4.0, not of 12.0. Set lora.alpha"),
         (of_a_larger_model, "is of another model: num_layers is 3, not 2"),
         (of_other_labels, "is of a model of left, right. Set model.labels"),
+        (of_another_codec, "is of a model with codec components-.*, not components-.*. Take the codec that was saved"),
+        (of_another_patch, "is of a model with codec pixels-4-1, not pixels-2-4. Take the codec that was saved"),
+        (with_a_codec_of_more_channels, "The codec keeps 6 channels of patches .*, the model takes 5 channels"),
+        (lambda model, folder: new_toy(FEW_CHANNELS), "model.channels = 5 needs a codec. Fit one to the clips"),
+        (
+            lambda model, folder: replace(TOY, channels=10**6),
+            r"model.channels must be 0 to \d+, the pixel values of a patch",
+        ),
         (of_other_channels, "takes 36 channels for 48 of its latents. Name a model of Wan2.2"),
         (of_a_torn_file, "The transformer of .* cannot be loaded"),
         (lambda model, folder: tiny_wan(model, lora=Lora(targets=("nothing",))), "lora.targets: .*nothing"),

@@ -79,7 +79,7 @@ def plan_command(
     path: Path, overrides: tuple[str, ...], clip: str | None, gpus: int, gib: float, tflops: float, share: float,
     as_json: bool,
 ) -> None:  # fmt: skip
-    """What a run costs: tokens, work, memory, seconds a step and what fits, by arithmetic. Needs neither GPU nor torch."""
+    """Tokens, work, memory and time of a run, and what fits: by arithmetic, without a GPU and without torch."""
     from puzzlegen.train.plan import Gpu, plan
 
     run = _read(path, overrides)
@@ -156,7 +156,7 @@ def sample_command(
 @click.argument("checkpoint", type=_FILE, metavar="RUN_OR_CHECKPOINT")
 @click.option("--out", required=True, type=_FILE, metavar="DIR", help="A new folder.")
 def export_command(checkpoint: Path, out: Path) -> None:
-    """Write a trained model as diffusers loads it: LoRA weights, or a pipeline. Of a run the best checkpoint is taken."""
+    """Write a trained model as diffusers loads it: LoRA or a pipeline. Of a run the best checkpoint is taken."""
     _need_packages()
     from puzzlegen.train.checkpoint import find
     from puzzlegen.train.export import export

@@ -71,9 +71,11 @@ class ToyModel:
     labels: tuple[str, ...]
     """The tasks; each has a learned embedding in place of a text."""
     patch: int = 2
-    """Pixels of a latent's side; the codec is lossless."""
+    """Pixels of a latent's side."""
     temporal: Literal[1, 4] = 1
     """Frames of a latent frame."""
+    channels: int = 0
+    """Principal components of a patch that a fitted codec keeps; 0 keeps all pixels and loses nothing."""
     token: int = 1
     """Latents of a token's side."""
     layers: int = 4
@@ -94,6 +96,8 @@ class ToyModel:
     def __post_init__(self) -> None:
         require(len(set(self.labels)) == len(self.labels) > 0, "model.labels", "different names, at least one")
         require(self.temporal in (1, 4), "model.temporal", "1 or 4")
+        most = 3 * self.temporal * self.patch**2
+        require(0 <= self.channels <= most, "model.channels", f"0 to {most}, the pixel values of a patch")
         for name in ("patch", "token", "layers", "heads", "ffn_dim"):
             require(getattr(self, name) > 0, f"model.{name}", "positive")
         require(self.head_dim % 2 == 0 and self.head_dim >= 6, "model.head_dim", "even and at least 6")

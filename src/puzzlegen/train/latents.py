@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Protocol
 
@@ -102,11 +103,7 @@ class WanVaeCodec:
     def fingerprint(self) -> str:
         """Of configuration and weights; reads all weights once."""
         config = {key: value for key, value in self.vae.config.items() if not key.startswith("_")}
-        hasher = hashlib.sha256(json.dumps(config, sort_keys=True, default=list).encode())
-        for name, weight in sorted(self.vae.state_dict().items()):
-            hasher.update(f"{name}:{weight.dtype}".encode())
-            hasher.update(weight.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
-        return f"wan-{hasher.hexdigest()[:16]}"
+        return f"wan-{digest_of(self.vae.state_dict(), json.dumps(config, sort_keys=True, default=list))}"
 
     def latent_shape(self, num_frames: int, height: int, width: int) -> LatentShape:
         """(z_dim, (frames - 1) / 4 + 1, height / stride, width / stride)."""
@@ -152,3 +149,12 @@ def to_bytes(x_BCTHW: Tensor) -> Tensor:
     """The inverse of `to_unit`; values outside [-1, 1] are clipped."""
     unit = (x_BCTHW.float() * 0.5 + 0.5).clamp(0, 1)
     return (unit * 255).round().to(torch.uint8).permute(0, 2, 3, 4, 1).contiguous()
+
+
+def digest_of(tensors: Mapping[str, Tensor], configuration: str) -> str:
+    """16 hexadecimal digits that differ when a tensor's name, type or bytes differ, or the configuration."""
+    hasher = hashlib.sha256(configuration.encode())
+    for name, tensor in sorted(tensors.items()):
+        hasher.update(f"{name}:{tensor.dtype}".encode())
+        hasher.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return hasher.hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""From gradients to weights: AdamW with warm-up and cosine, clipping, and an average of the weights."""
+"""From gradients to weights: AdamW and Muon with warm-up and cosine, clipping, and an average of the weights."""
 
 from __future__ import annotations
 
@@ -10,17 +10,21 @@ import torch
 from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor, distribute_tensor
+from torch.optim import AdamW, Muon
 
 from puzzlegen.errors import CorruptData
 from puzzlegen.train.runs import Optimizer
 
 
-def learning_rate(step: int, config: Optimizer) -> float:
-    """Of update number `step`, counted from 0: a line up to `lr`, then half a cosine down to `final_lr * lr`."""
+def rate(step: int, config: Optimizer) -> float:
+    """The share of the learning rates at update number `step`, counted from 0.
+
+    A line up to 1, then half a cosine down to `final_lr`.
+    """
     if step < config.warmup:
-        return config.lr * (step + 1) / (config.warmup + 1)
+        return (step + 1) / (config.warmup + 1)
     progress = (step - config.warmup) / max(1, config.steps - config.warmup)
-    return config.lr * (config.final_lr + (1 - config.final_lr) * (1 + math.cos(math.pi * progress)) / 2)
+    return config.final_lr + (1 - config.final_lr) * (1 + math.cos(math.pi * progress)) / 2
 
 
 class Optimization:
@@ -29,22 +33,27 @@ class Optimization:
     def __init__(self, weights: Mapping[str, nn.Parameter], config: Optimizer) -> None:
         """Takes the weights as they are now for the start of the average."""
         self._weights, self._config = dict(weights), config
-        self._adamw = torch.optim.AdamW(
-            self._weights.values(), lr=config.lr, betas=config.betas, weight_decay=config.weight_decay, fused=True
-        )
+        hidden = {name: weight for name, weight in self._weights.items() if config.muon_lr and _is_hidden(name, weight)}
+        others, decay = [self._weights[name] for name in self._weights if name not in hidden], config.weight_decay
+        self._optimizers: dict[str, tuple[torch.optim.Optimizer, float]] = {
+            "adamw": (AdamW(others, betas=config.betas, weight_decay=decay, fused=True), config.lr)
+        }
+        if hidden:
+            muon = Muon(hidden.values(), weight_decay=decay, adjust_lr_fn="match_rms_adamw")
+            self._optimizers["muon"] = muon, config.muon_lr
         self._ema = EMAModel(self._weights.values(), decay=config.ema, foreach=True) if config.ema else None
 
     def update(self, step: int) -> dict[str, float]:
         """Change the weights by their gradients and forget those. Gives `lr` and the norm before clipping."""
-        lr = learning_rate(step, self._config)
-        for group in self._adamw.param_groups:
-            group["lr"] = lr
+        share = rate(step, self._config)
         norm = nn.utils.clip_grad_norm_(self._weights.values(), self._config.max_grad_norm)
-        self._adamw.step()
-        self._adamw.zero_grad(set_to_none=True)
+        for optimizer, lr in self._optimizers.values():
+            for group in optimizer.param_groups:
+                group["lr"] = lr * share
+        self._step()
         if self._ema:
             self._ema.step(self._weights.values())
-        return {"lr": lr, "grad_norm": float(_whole(norm))}
+        return {"lr": self._config.lr * share, "grad_norm": float(_whole(norm))}
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
@@ -68,15 +77,14 @@ class Optimization:
         return _gathered(zip(self._weights, values, strict=True), keep)
 
     def state(self, *, keep: bool = True) -> dict[str, Tensor]:
-        """All that is needed to go on: weights, their averages, AdamW's running means. As for `averages`."""
+        """All that is needed to go on: weights, their averages, the optimizers' running means. As for `averages`."""
         return _gathered(self._tensors().items(), keep)
 
     def restore(self, state: Mapping[str, Tensor], step: int) -> None:
         """Continue after this many updates. Raises CorruptData unless `state` is of a run of the same model."""
-        for weight in self._weights.values():  # AdamW makes its means with the first gradient
+        for weight in self._weights.values():  # optimizers make their means with the first gradient
             weight.grad = torch.zeros_like(weight)
-        self._adamw.step()
-        self._adamw.zero_grad(set_to_none=True)
+        self._step()
         own = self._tensors()
         differing = sorted(set(own) ^ set(state)) or [name for name in own if own[name].shape != state[name].shape]
         if differing:
@@ -96,9 +104,20 @@ class Optimization:
         named: dict[str, Tensor] = {f"weights/{name}": weight for name, weight in self._weights.items()}
         if self._ema:
             named |= {f"ema/{n}": value for n, value in zip(self._weights, self._ema.shadow_params, strict=True)}
-        for name, weight in self._weights.items():
-            named |= {f"adamw/{name}/{key}": value for key, value in self._adamw.state[weight].items()}
+        for kind, (optimizer, _) in self._optimizers.items():
+            for name, weight in self._weights.items():
+                named |= {f"{kind}/{name}/{key}": value for key, value in optimizer.state.get(weight, {}).items()}
         return named
+
+    def _step(self) -> None:
+        for optimizer, _ in self._optimizers.values():
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+
+
+def _is_hidden(name: str, weight: Tensor) -> bool:
+    """Whether it is a matrix within the repeated blocks: what Muon is for."""
+    return weight.ndim == 2 and "blocks." in name
 
 
 def _gathered(named: Iterable[tuple[str, Tensor]], keep: bool) -> dict[str, Tensor]:

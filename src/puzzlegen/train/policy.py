@@ -9,6 +9,7 @@ from typing import Protocol
 
 from torch import Tensor, nn
 
+from puzzlegen.train.components import ComponentsCodec
 from puzzlegen.train.conditioning import Condition
 from puzzlegen.train.configs import ModelConfig, WanModel
 from puzzlegen.train.latents import VideoCodec
@@ -63,12 +64,19 @@ class VideoPolicy(Protocol):
         """Read what `save` wrote. Raises InvalidInput if it is not there or of another model."""
 
 
-def open_policy(config: ModelConfig, texts: Mapping[str, Tensor] | None = None, *, device: str = "cpu") -> VideoPolicy:
+def open_policy(
+    config: ModelConfig,
+    texts: Mapping[str, Tensor] | None = None,
+    *,
+    codec: ComponentsCodec | None = None,
+    device: str = "cpu",
+) -> VideoPolicy:
     """The model that a configuration describes.
 
     Args:
         config: which one, and how large.
         texts: embeddings [L, D] of prompts, for models that read texts.
+        codec: for toy models with `channels`, fitted to the clips of the run.
         device: where the model is to be.
     """
     if isinstance(config, WanModel):
@@ -77,4 +85,4 @@ def open_policy(config: ModelConfig, texts: Mapping[str, Tensor] | None = None, 
         return open_wan(config, texts or {}, device=device)
     from puzzlegen.train.adapters.toy import new_toy
 
-    return new_toy(config, device=device)
+    return new_toy(config, codec=codec, device=device)

@@ -5,21 +5,35 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import torch
 from accelerate import Accelerator
 from torch import Tensor
 
+from puzzlegen import canonical
 from puzzlegen.shards.reader import ShardDataset
+from puzzlegen.shards.writer import atomic, make_folder
+from puzzlegen.train.adapters.toy import pixels_of, saved_codec
 from puzzlegen.train.cache import LatentCache, Progress, cache_latents, silent
-from puzzlegen.train.configs import WanModel
+from puzzlegen.train.checkpoint import Checkpoint
+from puzzlegen.train.components import ComponentsCodec
+from puzzlegen.train.configs import ToyModel, WanModel
 from puzzlegen.train.policy import VideoPolicy, open_policy
 from puzzlegen.train.runs import SftRun
 from puzzlegen.train.texts import TextCache
+
+_FITTED_CLIPS = 512
+"""Of a dataset, to which a codec is fitted."""
 
 __all__ = ["Progress", "held_out_dataset", "prepared", "silent"]
 
 
 def prepared(
-    run: SftRun, dataset: ShardDataset, accelerator: Accelerator, progress: Progress = silent
+    run: SftRun,
+    dataset: ShardDataset,
+    accelerator: Accelerator,
+    progress: Progress = silent,
+    *,
+    after: Checkpoint | None = None,
 ) -> tuple[VideoPolicy, LatentCache]:
     """The model, and the latents of its clips.
 
@@ -28,6 +42,7 @@ def prepared(
         dataset: that is trained on.
         accelerator: its processes share the work.
         progress: told about finished pieces of work.
+        after: from which the run goes on, or starts; its codec is kept. Weights are not loaded here.
 
     Raises:
         InvalidInput: a model that is not there, clips or prompts that it cannot take.
@@ -36,7 +51,7 @@ def prepared(
     """
     cache = Path(run.data.cache_folder)
     prompts = [*dataset.column("prompt"), *(held_out_dataset(run).column("prompt") if run.evaluation.every else ())]
-    policy = opened(run, prompts, accelerator, progress)
+    policy = opened(run, prompts, accelerator, _codec(run, dataset, accelerator, after), progress)
     cache_latents(
         policy,
         dataset,
@@ -50,9 +65,16 @@ def prepared(
     return policy, LatentCache(cache, dataset, policy.codec.fingerprint, dtype=run.data.cache_precision)
 
 
-def opened(run: SftRun, prompts: Iterable[str], accelerator: Accelerator, progress: Progress = silent) -> VideoPolicy:
+def opened(
+    run: SftRun,
+    prompts: Iterable[str],
+    accelerator: Accelerator,
+    codec: ComponentsCodec | None,
+    progress: Progress = silent,
+) -> VideoPolicy:
     """A run's model as it is before training, ready for these prompts. Raises what `prepared` does."""
-    return open_policy(run.model, _embedded(run, prompts, accelerator, progress), device=str(accelerator.device))
+    texts = _embedded(run, prompts, accelerator, progress)
+    return open_policy(run.model, texts, codec=codec, device=str(accelerator.device))
 
 
 def held_out_dataset(run: SftRun) -> ShardDataset:
@@ -73,3 +95,30 @@ def _embedded(
         )
     accelerator.wait_for_everyone()
     return TextCache(cache, run.model.path)
+
+
+def _codec(
+    run: SftRun, dataset: ShardDataset, accelerator: Accelerator, after: Checkpoint | None
+) -> ComponentsCodec | None:
+    """For models that have one: the checkpoint's, or one fitted to the clips and kept beside their latents."""
+    model = run.model
+    if not isinstance(model, ToyModel) or not model.channels:
+        return None
+    if after:
+        return saved_codec(after.model)
+    clips = [shard.sha256 for shard in dataset.shards]
+    key = canonical.digest([clips, model.patch, model.temporal, model.token, model.channels])
+    path = Path(run.data.cache_folder) / f"codec-{key}.safetensors"
+    if accelerator.is_main_process and not path.exists():
+        make_folder(path.parent)
+        with atomic(path) as temporary:
+            _fit(model, dataset).save(temporary)
+    accelerator.wait_for_everyone()
+    return ComponentsCodec.load(path)
+
+
+def _fit(model: ToyModel, dataset: ShardDataset) -> ComponentsCodec:
+    """To clips from all over the dataset."""
+    some = range(0, len(dataset), max(1, len(dataset) // _FITTED_CLIPS))
+    clips = (torch.from_numpy(dataset[index].frames()[None]) for index in some)
+    return ComponentsCodec.fit(clips, pixels_of(model), model.channels)

@@ -52,7 +52,7 @@ class Data:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Optimizer:
-    """How weights follow gradients: AdamW, a linear warm-up, then half a cosine."""
+    """How weights follow gradients: AdamW, or Muon for matrices; a linear warm-up, then half a cosine."""
 
     steps: int
     """Updates of the whole run."""
@@ -60,6 +60,8 @@ class Optimizer:
     """Clips an update, over all processes and micro-batches."""
     lr: float = 1e-4
     """Learning rate at the end of the warm-up."""
+    muon_lr: float = 0.0
+    """Learning rate of Muon, for the matrices of the transformer's blocks; 0 leaves them to AdamW."""
     final_lr: float = 0.0
     """Learning rate at the end of the run, as a share of `lr`."""
     warmup: int = 0
@@ -78,6 +80,7 @@ class Optimizer:
         require(self.steps > 0, "optimizer.steps", "positive")
         require(self.batch > 0, "optimizer.batch", "positive")
         require(self.lr > 0, "optimizer.lr", "positive")
+        require(self.muon_lr >= 0, "optimizer.muon_lr", "0 or more")
         require(0 <= self.final_lr <= 1, "optimizer.final_lr", "a share of lr in [0, 1]")
         require(self.warmup >= 0, "optimizer.warmup", "0 or more")
         require(all(0 <= beta < 1 for beta in self.betas), "optimizer.betas", "two numbers in [0, 1)")

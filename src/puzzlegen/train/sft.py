@@ -51,13 +51,16 @@ def train(run: SftRun, folder: Path, *, progress: Progress = silent, quiet: bool
     accelerator, steps = open_machine(run.machine), run.optimizer.steps
     dataset = ShardDataset(run.data.folder, split=run.data.split)
     with claimed(folder, _described(run, dataset), accelerator), asked_to_stop(accelerator) as stopping:
-        policy, latents = prepared(run, dataset, accelerator, progress)
+        checkpoints = Checkpoints(folder, run.checkpoints.keep)
+        checkpoint = checkpoints.newest()
+        origin = checkpoint or (find(Path(run.init)) if run.init else None)
+        policy, latents = prepared(run, dataset, accelerator, progress, after=origin)
+        if origin:
+            policy.load(origin.model)
         losses_of = _wrapped(policy, run, accelerator)
         optimization = Optimization(policy.trainable(), run.optimizer)
         batches = Batches(run, dataset, latents, policy.text_column, accelerator)
         held_out = _held_out(run, policy, accelerator, folder)
-        checkpoints = Checkpoints(folder, run.checkpoints.keep)
-        checkpoint = checkpoints.newest()
         start = checkpoint.step if checkpoint else 0
         if checkpoint:
             optimization.restore(checkpoint.state(), start)
@@ -67,7 +70,7 @@ def train(run: SftRun, folder: Path, *, progress: Progress = silent, quiet: bool
                 loss = _accumulate(losses_of, list(batches.of(step)), run, accelerator)
                 figures = optimization.update(step)
                 done, stop, scores = step + 1, stopping(), dict[str, float]()
-                if stop or done == steps or done % run.machine.log_every == 0:
+                if done == steps or done % run.machine.log_every == 0:
                     logbook.log(done, {"loss": accelerator.reduce(loss, reduction="mean"), **figures})
                 if held_out and (done == steps or done % run.evaluation.every == 0):
                     with optimization.averaged():
@@ -99,9 +102,7 @@ class _FlowLosses(nn.Module):
 
 
 def _wrapped(policy: VideoPolicy, run: SftRun, accelerator: Accelerator) -> nn.Module:
-    """Clips to losses, with the weights where the run wants them. Weights that a run starts from are loaded here."""
-    if run.init:
-        policy.load(find(Path(run.init)).model)
+    """Clips to losses, with the weights where the run wants them."""
     if run.machine.compile:
         policy.compile()
     if run.machine.parallel == "fsdp":

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from puzzlegen.errors import InvalidInput
 from puzzlegen.shards.reader import ShardDataset
+from puzzlegen.train.adapters.toy import saved_codec
 from puzzlegen.train.cache import Progress, silent
 from puzzlegen.train.checkpoint import Checkpoint
 from puzzlegen.train.evaluation import write_submissions
@@ -50,7 +51,7 @@ def submit(
     if not rows:
         raise InvalidInput(f"{instances} has no {split} puzzles. Choose another --split.")
     accelerator = open_machine(Machine(device="cpu" if on_cpu else "auto"))
-    policy = opened(run, [row["prompt"] for row in rows], accelerator, progress)
+    policy = opened(run, [row["prompt"] for row in rows], accelerator, saved_codec(checkpoint.model), progress)
     policy.load(checkpoint.model)
     write_submissions(
         policy,
