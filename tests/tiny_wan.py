@@ -14,7 +14,9 @@ from diffusers import (
     WanImageToVideoPipeline,
     WanTransformer3DModel,
 )
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from torch import Tensor
+from transformers import PreTrainedTokenizerFast, UMT5Config, UMT5EncoderModel
 
 from puzzlegen.train.adapters.toy import ToyPolicy, new_toy
 from puzzlegen.train.adapters.wan import WanPolicy, open_wan
@@ -24,6 +26,7 @@ from puzzlegen.train.randomness import generator, seeded
 TEXT_DIM, TEXT_LENGTH = 16, 6
 TOY = ToyModel(labels=("left", "right"), layers=1, heads=2, head_dim=12, ffn_dim=16)
 LORA = Lora(rank=4, alpha=12.0)
+WORDS = ("<pad>", "</s>", "<unk>", "push", "the", "box", "onto", "a", "goal", "&", ".")
 
 
 def tiny_transformer(**changes: Any) -> WanTransformer3DModel:
@@ -62,6 +65,24 @@ def tiny_vae() -> AutoencoderKLWan:
         ).eval()
 
 
+def tiny_tokenizer() -> PreTrainedTokenizerFast:
+    """Words, and an end to every text, as UMT5's has."""
+    tokenizer = Tokenizer(models.WordLevel({word: number for number, word in enumerate(WORDS)}, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="</s>", unk_token="<unk>", padding_side="right"
+    )
+
+
+def tiny_encoder(seed: int = 0) -> UMT5EncoderModel:
+    config = UMT5Config(
+        vocab_size=len(WORDS), d_model=TEXT_DIM, d_kv=8, d_ff=32, num_layers=2, num_heads=2, tie_word_embeddings=False
+    )
+    with seeded("umt5", seed):
+        return UMT5EncoderModel(config).eval()
+
+
 def tiny_texts() -> dict[str, Tensor]:
     return {
         name: torch.randn(n, TEXT_DIM, generator=generator(name)) for n, name in enumerate(("go", "to the goal"), 3)
@@ -72,6 +93,20 @@ def saved_wan(folder: Path, **changes: Any) -> Path:
     """A model in diffusers' layout."""
     tiny_transformer(**changes).save_pretrained(folder / "transformer")
     tiny_vae().save_pretrained(folder / "vae")
+    return folder
+
+
+def saved_pipeline(folder: Path) -> Path:
+    """A whole model with text encoder and scheduler, as a pipeline saves it."""
+    pipeline = WanImageToVideoPipeline(
+        tokenizer=tiny_tokenizer(),
+        text_encoder=tiny_encoder(),
+        vae=tiny_vae(),
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=5.0),
+        transformer=tiny_transformer(),
+        expand_timesteps=True,
+    )
+    pipeline.save_pretrained(folder)
     return folder
 
 

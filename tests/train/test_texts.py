@@ -13,40 +13,19 @@ torch = pytest.importorskip("torch", reason="training needs puzzlegen[train]")
 
 from diffusers import WanImageToVideoPipeline  # noqa: E402
 from safetensors.torch import load_file, save_file  # noqa: E402
-from tokenizers import Tokenizer, models, pre_tokenizers, processors  # noqa: E402
 from torch import Tensor  # noqa: E402
-from transformers import PreTrainedTokenizerFast, UMT5Config, UMT5EncoderModel  # noqa: E402
+from transformers import UMT5EncoderModel  # noqa: E402
 
 from puzzlegen.errors import CorruptData, InvalidInput, MissingExtra, PuzzlegenError  # noqa: E402
 from puzzlegen.train import texts  # noqa: E402
 from puzzlegen.train.adapters.wan import open_wan  # noqa: E402
 from puzzlegen.train.configs import WanModel  # noqa: E402
-from puzzlegen.train.randomness import seeded  # noqa: E402
 from puzzlegen.train.tensorfile import map_tensors, write_tensors  # noqa: E402
 from puzzlegen.train.texts import TextCache, embed_texts, encoder_fingerprint  # noqa: E402
-from tiny_wan import TEXT_DIM, saved_wan  # noqa: E402
+from tiny_wan import saved_wan, tiny_encoder, tiny_tokenizer  # noqa: E402
 
 LENGTH = 12
-WORDS = ("<pad>", "</s>", "<unk>", "push", "the", "box", "onto", "a", "goal", "&", ".")
 PROMPTS = ("push the box onto a goal .", "  push the  box &amp;amp; a\ngoal", "unknown words too", "")
-
-
-def tiny_tokenizer() -> PreTrainedTokenizerFast:
-    """Words, and an end to every text, as UMT5's has."""
-    tokenizer = Tokenizer(models.WordLevel({word: number for number, word in enumerate(WORDS)}, unk_token="<unk>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    tokenizer.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="</s>", unk_token="<unk>", padding_side="right"
-    )
-
-
-def tiny_encoder(seed: int = 0) -> UMT5EncoderModel:
-    config = UMT5Config(
-        vocab_size=len(WORDS), d_model=TEXT_DIM, d_kv=8, d_ff=32, num_layers=2, num_heads=2, tie_word_embeddings=False
-    )
-    with seeded("umt5", seed):
-        return UMT5EncoderModel(config).eval()
 
 
 def saved(folder: Path, seed: int = 0) -> str:
