@@ -123,6 +123,16 @@ def test_whole_models_are_opened_by_diffusers_and_by_us(model: Path, tmp_path: P
     assert torch.equal(velocity_of(tiny_wan(tmp_path)), velocity_of(trained))
 
 
+@pytest.mark.filterwarnings("ignore:Mismatch dtype between input and weight")  # of autocast on CPUs only
+def test_a_toy_multiplies_in_bfloat16_if_asked() -> None:
+    exact, rounded = (
+        velocity_of(tiny_toy(), ("left", "right")),
+        velocity_of(tiny_toy(replace(TOY, precision="bf16", checkpointing=True)), ("left", "right")),
+    )
+    assert 0 < (rounded - exact).abs().max() < 0.1 * exact.abs().max()
+    assert tiny_toy(replace(TOY, checkpointing=True)).transformer.gradient_checkpointing
+
+
 def test_a_label_of_a_toy_matters_and_is_learned() -> None:
     toy = tiny_toy()
     assert not torch.equal(velocity_of(toy, ("left", "left")), velocity_of(toy, ("right", "right")))

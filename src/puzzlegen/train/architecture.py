@@ -84,7 +84,7 @@ class Architecture:
                 layers=model.layers,
                 width=model.heads * model.head_dim,
                 ffn=model.ffn_dim,
-                channels=3 * model.temporal * model.patch**2,
+                channels=model.channels or 3 * model.temporal * model.patch**2,
                 token=model.token,
                 text_dim=TOY_TEXT_DIM,
                 text_length=1,

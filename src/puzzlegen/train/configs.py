@@ -88,6 +88,10 @@ class ToyModel:
     """Width of the feed-forward layers."""
     shift: float = 3.0
     """Of the sampler's noise levels."""
+    precision: Literal["bf16", "fp32"] = "fp32"
+    """Of matrix products. Weights are float32, and so is time."""
+    checkpointing: bool = False
+    """Compute activations again in the backward pass."""
     lora: Lora = Lora(rank=0)
     """Of rank 0 all weights are trained."""
     seed: int = 0

@@ -72,7 +72,7 @@ class Plan:
             "forward": self.batch * self.architecture.forward_flops(tokens, lora),
             "backward": self.batch * self.architecture.backward_flops(tokens, lora),
         }
-        if self._checkpointing:
+        if self.model.checkpointing:
             work["recompute"] = self.batch * self.architecture.recompute_flops(tokens, lora)
         return work
 
@@ -105,12 +105,12 @@ class Plan:
     def advice(self) -> str:
         """What to change if it does not fit, or need not be; empty if nothing."""
         if self.fits:
-            if self._checkpointing and (plain := self._with(checkpointing=False)).fits:
+            if self.model.checkpointing and (plain := self._with(checkpointing=False)).fits:
                 return f"It fits without checkpointing too, for {1 - plain._total / self._total:.0%} less work."
             return ""
         largest = self.largest_micro_batch
         found = [f"a micro-batch of {largest} fits"] if largest else []
-        if not self._checkpointing and isinstance(self.model, WanModel):
+        if not self.model.checkpointing:
             other = self._with(checkpointing=True)
             if other.largest_micro_batch > largest:
                 more = other._total / self._total - 1
@@ -184,13 +184,9 @@ class Plan:
         return [f"{name:<14}{text}" for name, text in table] + [self.advice] * bool(self.advice)
 
     @property
-    def _checkpointing(self) -> bool:
-        return isinstance(self.model, WanModel) and self.model.checkpointing
-
-    @property
     def _element(self) -> int:
         """Bytes of a number in matrix products."""
-        return 2 if isinstance(self.model, WanModel) and self.model.precision == "bf16" else FLOAT32
+        return 2 if self.model.precision == "bf16" else FLOAT32
 
     @property
     def _total(self) -> int:
@@ -199,7 +195,7 @@ class Plan:
     @property
     def _clip_gib(self) -> float:
         tokens, lora = self.shape.tokens, self.model.lora
-        kept = activation_bytes(self.architecture, tokens, lora, self._element, checkpointing=self._checkpointing)
+        kept = activation_bytes(self.architecture, tokens, lora, self._element, checkpointing=self.model.checkpointing)
         return kept / _GIB
 
     def _with(self, **changes: Any) -> Plan:

@@ -34,7 +34,15 @@ class ToyPolicy(WanPolicy):
     def __init__(
         self, transformer: WanTransformer3DModel, codec: PixelCodec | ComponentsCodec, config: ToyModel
     ) -> None:
-        super().__init__(transformer, codec, {}, lora=config.lora or None, shift=config.shift, seed=config.seed)
+        super().__init__(
+            transformer,
+            codec,
+            {},
+            lora=config.lora or None,
+            shift=config.shift,
+            autocast=torch.bfloat16 if config.precision == "bf16" else None,
+            seed=config.seed,
+        )
         self.labels = config.labels
         with seeded("labels", config.seed):
             self.embedding = nn.Embedding(len(self.labels), TOY_TEXT_DIM)
@@ -110,6 +118,8 @@ def new_toy(config: ToyModel, *, codec: ComponentsCodec | None = None, device: s
             num_layers=config.layers,
             rope_max_seq_len=_NUM_POSITIONS,
         )
+    if config.checkpointing:
+        transformer.enable_gradient_checkpointing()
     return ToyPolicy(transformer.to(device), chosen, config)
 
 
