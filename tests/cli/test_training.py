@@ -95,7 +95,7 @@ def test_a_plan_says_what_a_run_costs(config: Path, tmp_path: Path) -> None:
     )
     told = called("train", "plan", "--config", wan, "--clip", "square256", "--json")
     plan = json.loads(told.stdout)
-    assert plan["tokens"] == 832
+    assert plan["tokens"]["video"] == 832
     shared = json.loads(called("train", "plan", "--config", wan, "--clip", "square256", "--gpus", 4, "--json").stdout)
     assert shared["batch"] == 4
     assert "give the size of its clips with --clip" in refused("train", "plan", "--config", wan)

@@ -195,3 +195,18 @@ def test_clips_are_drawn_as_the_mixture_says(dataset: Path, tmp_path: Path) -> N
     mazes, boards = manifest["taken"]
     assert mazes + boards == 24 and 4 <= mazes <= 20
     assert len(ShardDataset(dataset, task="maze")) == 12
+
+
+def test_a_small_model_learns_a_few_clips_by_heart(tmp_path: Path) -> None:
+    dataset = new_dataset(tmp_path / "d", num=4)
+    run = run_for(
+        dataset,
+        model={"channels": 16, "layers": 2, "head_dim": 24, "ffn_dim": 96},
+        optimizer={"steps": 150, "batch": 8, "lr": 5e-3, "muon_lr": 0.02, "warmup": 5},
+        loss={"weighting": "none"},
+        evaluation={"every": 149, "num": 4, "num_steps": 4},
+        checkpoints={"every": 150},
+    )
+    sft.train(run, tmp_path / "r", quiet=True)
+    losses = [line["loss"] for line in log_of(tmp_path / "r") if "loss" in line]
+    assert sum(losses[-10:]) / 10 < 0.1 * losses[0]

@@ -21,9 +21,12 @@ from torch import Tensor
 from puzzlegen.errors import InvalidInput
 from puzzlegen.train.adapters import weights
 from puzzlegen.train.latents import LatentShape, PixelCodec, digest_of
+from puzzlegen.train.randomness import generator
 
 _LEAST_SCALE = 1 / 255
 """Half a level of a byte: what varies less is noise, and is not blown up."""
+
+_PATCHES_OF_A_CLIP = 128
 
 
 class ComponentsCodec:
@@ -54,7 +57,8 @@ class ComponentsCodec:
         """The codec with this many channels that loses least of these clips.
 
         Args:
-            batches: uint8 [B, T, H, W, 3], of any sizes that `pixels` takes; a few hundred clips will do.
+            batches: uint8 [B, T, H, W, 3], of any sizes that `pixels` takes; a few hundred clips will do, of which at
+                most 128 patches each are looked at.
             pixels: says what a patch is.
             channels: how many components to keep.
 
@@ -67,8 +71,10 @@ class ComponentsCodec:
                 f"A patch of {size} pixel values has no {channels} components. Set 1 to {size} channels."
             )
         count, total_D, products_DD = 0, torch.zeros(size).double(), torch.zeros(size, size).double()
-        for frames_BTHWC in batches:
-            x_ND = pixels.encode(frames_BTHWC).movedim(1, -1).flatten(0, -2).double()
+        for number, frames_BTHWC in enumerate(batches):
+            x_ND = pixels.encode(frames_BTHWC).movedim(1, -1).flatten(0, -2)
+            chosen = torch.randperm(len(x_ND), generator=generator("components", number))
+            x_ND = x_ND[chosen[: _PATCHES_OF_A_CLIP * len(frames_BTHWC)]].double()
             count += len(x_ND)
             total_D += x_ND.sum(dim=0)
             products_DD += x_ND.T @ x_ND
