@@ -14,7 +14,7 @@ from puzzlegen import canonical
 from puzzlegen.train.runs import SftRun
 from runs import called
 
-CLIP = "32x32x21@8"
+BOTH = ("maze:tiny", "flowfree:tiny")
 TABLES: dict[str, Any] = {
     "model": {"kind": "toy", "labels": ["maze", "flowfree"], "layers": 1, "heads": 2, "head_dim": 12, "ffn_dim": 16}
     | {"patch": 8, "temporal": 4},
@@ -25,10 +25,12 @@ TABLES: dict[str, Any] = {
 }
 
 
-def new_dataset(folder: Path, *, seed: int = 5, num: int = 12) -> Path:
-    """Mazes and boards of FlowFree, all of one split."""
-    options = ("--num", num, "--format", CLIP, "--seed", seed, "--split", "train")
-    done = called("generate", "maze:tiny", "flowfree:tiny", *options, "--out", folder)
+def new_dataset(
+    folder: Path, *, targets: tuple[str, ...] = BOTH, clip: str = "32x32x21@8", seed: int = 5, num: int = 12
+) -> Path:
+    """Small puzzles, all of one split."""
+    options = ("--num", num, "--format", clip, "--seed", seed, "--split", "train")
+    done = called("generate", *targets, *options, "--out", folder)
     assert done.returncode == 0, done.stderr
     return folder
 

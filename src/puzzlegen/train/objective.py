@@ -1,0 +1,100 @@
+"""The objective of GRPO: the clipped ratio of policies, step by step; what evens steps out; and figures of ratios.
+
+    r = exp(log p - log p_old),  loss = max(-A r, -A clip(r, 1 - epsilon, 1 + epsilon)) + beta KL(p || p_ref)
+
+averaged over members and trained steps (PPO, arXiv:1707.06347). At p = p_old its gradient is that of -mean(A log p).
+With z the noise of the rollout and dmu what the mean has moved since, log p - log p_old is
+
+    reduce(z dmu) / s - reduce(dmu^2) / (2 s^2)
+
+where the second part is a bias: ratios of a policy that has moved are below 1 in the mean (GRPO-Guard,
+arXiv:2510.22319).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import pairwise
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from puzzlegen.train.kernels import Kernel
+
+RatioNorm = Literal["none", "centered", "guard"]
+"""What is done about the bias. "none", as published; "centered" takes it away, so that with the reduction "rsqrt" a
+ratio is of the same size at every resolution; "guard" takes it away and multiplies by s, so that it is of the same size
+at every step (GRPO-Guard without its division of the loss by -dt, which `step_scales` does)."""
+
+
+_LARGEST = 20.0
+"""Of a log ratio: beyond, with the reduction "sum", its exponential would be infinite and a gradient of 0 no number."""
+
+
+def log_ratio(
+    logp_B: Tensor, logp_old_B: Tensor, *, norm: RatioNorm = "none", drift_B: Tensor | None = None, std: float = 1.0
+) -> Tensor:
+    """What the ratio is the exponential of, float64 [B].
+
+    Args:
+        logp_B: log-density of the rollout's step under the policy.
+        logp_old_B: the same under the policy of the rollout.
+        norm: what is done about the bias.
+        drift_B: `kl` between the two in the same reduction, with its gradient; for norms other than "none".
+        std: of the step; for "guard".
+    """
+    difference = logp_B - logp_old_B
+    if norm == "none":
+        return difference
+    assert drift_B is not None, f"the norm {norm!r} needs the old means"
+    centered = difference + drift_B
+    return centered * std if norm == "guard" else centered
+
+
+def clipped_losses(log_ratio_B: Tensor, advantage_B: Tensor, clip: float) -> Tensor:
+    """The loss of each member at a step; 0 is its gradient where the ratio is past `clip` on the advantage's side."""
+    ratio = log_ratio_B.clamp(-_LARGEST, _LARGEST).exp()
+    advantage = advantage_B.to(ratio)
+    return torch.maximum(-advantage * ratio, -advantage * ratio.clamp(1 - clip, 1 + clip))
+
+
+def step_scales(
+    kernel: Kernel, sigmas: Iterable[float], window: range, *, norm: RatioNorm = "none"
+) -> dict[int, float]:
+    """Factors for the losses of a window's steps, by step, with mean 1, after which all push the velocity alike.
+
+    The gradient of a step's log-density by the velocity grows with |dmu/dv| / s, or |dmu/dv| for "guard": forty times
+    from the first step of 16 to the last but one. Its inverse is the equaliser of SAGE-GRPO and of flow_grpo's loss.
+
+    Args:
+        kernel: of the steps.
+        sigmas: the sampler's noise levels.
+        window: the trained steps.
+        norm: of the ratio.
+    """
+    levels = [*pairwise(sigmas)]
+    steps = {number: kernel.step(*levels[number]) for number in window}
+    inverse = {n: 1 / (abs(step.velocity) if norm == "guard" else step.sensitivity) for n, step in steps.items()}
+    total = sum(inverse.values())
+    return {number: value * len(inverse) / total for number, value in inverse.items()}
+
+
+def ratio_figures(log_ratio_Bk: Tensor, advantage_B: Tensor, clip: float) -> dict[str, float]:
+    """For the log: of all members and trained steps of an update, gathered from all processes.
+
+    Args:
+        log_ratio_Bk: of each member at each trained step.
+        advantage_B: of each member.
+        clip: as in the loss.
+    """
+    log_ratios = log_ratio_Bk.detach().double()
+    ratio, advantage = log_ratios.exp(), advantage_B.to(log_ratios)[:, None]
+    return {
+        "ratio/mean": ratio.mean().item(),
+        "ratio/min": ratio.min().item(),
+        "ratio/max": ratio.max().item(),
+        "ratio/logp_absdiff": log_ratios.abs().max().item(),
+        "clip_frac_high": ((ratio > 1 + clip) & (advantage > 0)).double().mean().item(),
+        "clip_frac_low": ((ratio < 1 - clip) & (advantage < 0)).double().mean().item(),
+    }
