@@ -74,6 +74,10 @@ class LevelExhausted(PuzzlegenError):
     """A level cannot give as many puzzles as were asked for."""
 
 
+class Diverged(PuzzlegenError):
+    """Training no longer gives finite numbers."""
+
+
 class Incomplete(PuzzlegenError):
     """Not everything is there yet that is to be joined; names what is missing."""
 

@@ -149,7 +149,9 @@ def test_clips_scores_and_a_sheet_are_written(rows: list[Row], tmp_path: Path) -
     clips = {f"{task}/{name}.mp4" for task, names in by_task.items() for name in names[:2]}
     assert contents(tmp_path / "new").keys() == {"scores.jsonl", "sheet.png", *clips}
     lines = [json.loads(line) for line in (tmp_path / "new" / "scores.jsonl").read_text().splitlines()]
-    assert [Verdict(**{**line, "codes": tuple(line["codes"])}) for line in lines] == [*found.verdicts]
+    assert [Verdict(**{**line, "codes": tuple(line["codes"])}) for line in lines] == sorted(
+        found.verdicts, key=lambda verdict: (verdict.task, verdict.id)
+    )
     shown = video.decode_rgb((tmp_path / "new" / sorted(clips)[0]).read_bytes())
     row = next(row for row in rows if row["id"] in sorted(clips)[0])
     assert shown.shape == (21, 256, 256, 3)

@@ -22,7 +22,7 @@ from puzzlegen.shards.reader import ShardDataset  # noqa: E402
 from puzzlegen.train import sft  # noqa: E402
 from puzzlegen.train.checkpoint import find  # noqa: E402
 from puzzlegen.train.policy import open_policy  # noqa: E402
-from runs import WORDS, start  # noqa: E402
+from runs import WORDS, lines, start  # noqa: E402
 from sft_runs import assert_same, log_of, new_dataset, run_for, state_of, tables_for, written  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*lr_scheduler.step")
@@ -85,7 +85,7 @@ def test_a_run_that_was_ended_goes_on_to_the_same_bits(number: signal.Signals, d
     done = find(tmp_path / "ended", "newest").step
     assert 20 <= done < 60
     if number == signal.SIGTERM:
-        assert said.strip() == "Interrupted. What is complete stays; run the same command to go on."
+        assert lines(said)[-1] == "Interrupted. What is complete stays; run the same command to go on."
     run = run_for(dataset, optimizer={"steps": 60}, checkpoints={"every": 20}, evaluation={"every": 60})
     sft.train(run, tmp_path / "ended", quiet=True)
     sft.train(run, tmp_path / "whole", quiet=True)
@@ -125,6 +125,7 @@ def test_two_processes_are_one(parallel: str, dataset: Path, tmp_path: Path) -> 
     assert_close(state_of(tmp_path / "one", 1), state_of(tmp_path / "two", 1))
     one, two = log_of(tmp_path / "one"), log_of(tmp_path / "two")
     assert two == [pytest.approx(line, rel=1e-5) for line in one]
+    assert len((tmp_path / "two/samples/step-00000001/scores.jsonl").read_text().splitlines()) == 4
 
 
 def test_a_run_starts_from_the_weights_of_another(whole: Path, dataset: Path, tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ def test_an_encoder_without_all_weights_is_refused(model: str, tmp_path: Path) -
 
 def test_a_model_that_is_not_there_is_refused(tmp_path: Path) -> None:
     refused(InvalidInput, lambda: TextCache(tmp_path, str(tmp_path)), "no folders text_encoder and tokenizer")
-    refused(InvalidInput, lambda: TextCache(tmp_path, str(tmp_path / "no/where")), "cannot be loaded")
+    refused(InvalidInput, lambda: TextCache(tmp_path, str(tmp_path / "no/where")), "There is no folder")
     refused(InvalidInput, lambda: embed_texts(["a"], str(tmp_path)), "The tokenizer of", "cannot be loaded")
 
 

@@ -47,6 +47,7 @@ def wan_run(dataset: Path, base: Path, rank: int) -> SftRun:
         "data": {"cache_precision": "bfloat16"},
         "optimizer": {"steps": 2, "lr": 0.05, "warmup": 0},
         "evaluation": {"every": 2, "num": 1, "num_steps": 2},
+        "checkpoints": {"every": 2},
     }
     run = run_for(dataset, **changes)
     tables = canonical.encode(run) | {"model": model | {"lora": {"rank": rank, "alpha": 12.0}}}

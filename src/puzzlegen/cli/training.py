@@ -24,6 +24,18 @@ _PACKAGES = ("torch", "diffusers", "accelerate", "peft", "transformers", "safete
 _FILE = click.Path(path_type=Path)
 
 
+class _Here(click.Path):
+    """A folder of this machine."""
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
+        if "://" in str(value):
+            raise InvalidInput(f"{value}: runs, videos and models are written to folders of this machine, not to URLs.")
+        return super().convert(value, parameter, context)
+
+
+_FOLDER = _Here(path_type=Path)
+
+
 def _configured(command: Command) -> Command:
     """The options that say what a run is."""
     override = click.option(
@@ -49,7 +61,7 @@ def train_command() -> None:
 
 @train_command.command("sft")
 @_configured
-@click.option("--out", required=True, type=_FILE, metavar="DIR", help="Folder of the run.")
+@click.option("--out", required=True, type=_FOLDER, metavar="DIR", help="Folder of the run.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 def sft_command(path: Path, overrides: tuple[str, ...], out: Path, quiet: bool) -> None:
     """Supervised fine-tuning: teach a model the clips of a dataset.
@@ -63,7 +75,7 @@ def sft_command(path: Path, overrides: tuple[str, ...], out: Path, quiet: bool) 
 
     with bar(disable=quiet) as progress:
         checkpoint = train(run, out, progress=progress, quiet=quiet)
-    if checkpoint:
+    if checkpoint:  # the first process's
         _tell(checkpoint, out)
 
 
@@ -111,11 +123,11 @@ def cache_command(path: Path, overrides: tuple[str, ...]) -> None:
     _need_packages()
     from puzzlegen.shards.reader import ShardDataset
     from puzzlegen.train.machine import open_machine
-    from puzzlegen.train.prepare import prepared
+    from puzzlegen.train.prepare import origin_of, prepared
 
     dataset = ShardDataset(run.data.folder, split=run.data.split)
     with bar() as progress:
-        _, latents = prepared(run, dataset, open_machine(run.machine), progress)
+        _, latents = prepared(run, dataset, open_machine(run.machine), progress, after=origin_of(run))
     shape = "x".join(map(str, latents.shape_CTHW))
     click.echo(f"{len(latents)} clips as latents of {shape}: {run.data.cache_folder}")
 
@@ -124,7 +136,7 @@ def cache_command(path: Path, overrides: tuple[str, ...]) -> None:
 @click.argument("checkpoint", type=_FILE, metavar="RUN_OR_CHECKPOINT")
 @click.option("--instances", required=True, metavar="DIR", help="Dataset of the puzzles.")
 @click.option("--split", default="test", show_default=True, help="Of the dataset.")
-@click.option("--out", required=True, type=_FILE, metavar="DIR", help="Videos go to DIR/TASK/ID/K.mp4.")
+@click.option("--out", required=True, type=_FOLDER, metavar="DIR", help="Videos go to DIR/TASK/ID/K.mp4.")
 @click.option("--num", type=click.IntRange(1), default=64, show_default=True, help="Puzzles of each task.")
 @click.option("--samples", type=click.IntRange(1), default=1, show_default=True, help="Videos of each puzzle.")
 @click.option("--steps", type=click.IntRange(1), help="Of the sampler. [default: those of the run's evaluation]")
@@ -154,7 +166,7 @@ def sample_command(
 
 @train_command.command("export")
 @click.argument("checkpoint", type=_FILE, metavar="RUN_OR_CHECKPOINT")
-@click.option("--out", required=True, type=_FILE, metavar="DIR", help="A new folder.")
+@click.option("--out", required=True, type=_FOLDER, metavar="DIR", help="A new folder.")
 def export_command(checkpoint: Path, out: Path) -> None:
     """Write a trained model as diffusers loads it: LoRA or a pipeline. Of a run the best checkpoint is taken."""
     _need_packages()

@@ -39,6 +39,35 @@ def atomic(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """As `atomic`, for a folder that is not there yet, with all that the block puts into it.
+
+    Raises:
+        OutputError: disk full, no rights, or any other refusal of the file system, in one line.
+    """
+    temporary = temporary_name(path)
+    try:
+        with refusals(path):
+            temporary.mkdir(parents=True)
+            yield temporary
+            for entry in (*temporary.rglob("*"), temporary):
+                _sync(entry)
+            temporary.replace(path)
+            _sync(path.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _sync(path: Path) -> None:
+    """To disk, so that a rename never comes before the content."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def temporary_name(path: Path) -> Path:
     """Where this process keeps `path` while it is not whole."""
     return path.with_name(f"{path.name}{_TEMPORARY}{os.getpid()}")
@@ -79,6 +108,20 @@ def make_folder(path: Path) -> None:
 def is_leftover(path: Path) -> bool:
     """Whether it is a temporary file or folder, of a killed run if nobody is writing."""
     return _TEMPORARY in path.name
+
+
+def is_abandoned(path: Path) -> bool:
+    """Whether it is what a process of this machine left unfinished that is no longer there."""
+    _, separator, process = path.name.rpartition(_TEMPORARY)
+    if not separator or not process.isdigit():
+        return False
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:  # it is another user's
+        return False
+    return False
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -34,17 +34,14 @@ class Batch:
 class Batches:
     """Gives the micro-batches of each update."""
 
-    def __init__(
-        self, run: SftRun, dataset: ShardDataset, latents: LatentCache, text_column: str, accelerator: Accelerator
-    ) -> None:
+    def __init__(self, run: SftRun, dataset: ShardDataset, accelerator: Accelerator) -> None:
         """Raises InvalidInput for a batch that the processes cannot share, or a mixture of clips that are not there."""
         world, size = accelerator.num_processes, run.optimizer.batch
         if size % world:
             raise InvalidInput(f"optimizer.batch {size} cannot be shared by {world} processes. Make it a multiple.")
         self.share = size // world
         """Clips of an update for this process."""
-        self._run, self._latents, self._accelerator = run, latents, accelerator
-        self._texts = dataset.column(text_column)
+        self._run, self._accelerator = run, accelerator
         self._shift = run.loss.shift or run.model.shift
         self.mixture = Mixture(
             run.data.mixture,
@@ -54,23 +51,29 @@ class Batches:
             num_steps=run.optimizer.steps,
         )
 
-    def of(self, step: int) -> Iterator[Batch]:
-        """The micro-batches of update number `step`, counted from 0; one update after the other."""
+    def of(self, step: int, latents: LatentCache, texts: Sequence[str]) -> Iterator[Batch]:
+        """The micro-batches of update number `step`, counted from 0; one update after the other.
+
+        Args:
+            step: number of the update.
+            latents: of the dataset's clips.
+            texts: of the dataset's rows.
+        """
         size = self._run.optimizer.batch
         rows = self.mixture.draw(step, size)
         begin = self._accelerator.process_index * self.share
         micro = self._run.machine.micro_batch or self.share
         for first in range(begin, begin + self.share, micro):
             part = range(first, min(first + micro, begin + self.share))
-            yield self._batch([rows[place] for place in part], [step * size + place for place in part])
+            chosen, numbers = [rows[place] for place in part], [step * size + place for place in part]
+            yield self._batch(latents.gather(chosen), [texts[row] for row in chosen], numbers)
 
-    def _batch(self, rows: Sequence[int], numbers: Sequence[int]) -> Batch:
-        keys = [(self._run.seed, number) for number in numbers]
-        z_BCTHW, device = self._latents.gather(rows), self._accelerator.device
+    def _batch(self, z_BCTHW: Tensor, texts: Sequence[str], numbers: Sequence[int]) -> Batch:
+        keys, device = [(self._run.seed, number) for number in numbers], self._accelerator.device
         noise_BCTHW = draw_noise(keys, z_BCTHW.shape[1:])
         return Batch(
             z_BCTHW=z_BCTHW.to(device, non_blocking=True),
-            texts=[self._texts[row] for row in rows],
+            texts=texts,
             sigma_B=draw_sigmas(keys, self._shift, self._run.loss.sampling),
             noise_BCTHW=noise_BCTHW.to(device, non_blocking=True),
         )

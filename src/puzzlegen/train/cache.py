@@ -24,7 +24,7 @@ from torch import Tensor
 
 from puzzlegen.errors import CorruptData, Incomplete, InvalidInput
 from puzzlegen.shards.reader import Row, ShardDataset
-from puzzlegen.shards.writer import is_leftover, make_folder
+from puzzlegen.shards.writer import is_abandoned, make_folder
 from puzzlegen.train.latents import LatentShape
 from puzzlegen.train.policy import VideoPolicy
 from puzzlegen.train.tensorfile import REMEDY, map_tensors, write_tensors
@@ -239,10 +239,10 @@ def _add(chunk: _Chunk, added: list[int], videos: list[str], z_BCTHW: Tensor) ->
 
 
 def _clear_leftovers(folder: Path, chunks: Iterable[_Chunk]) -> None:
-    """Delete what a killed run of this rank has not finished; other ranks may be writing."""
+    """Delete what a killed run of this rank has not finished; other ranks and runs may be writing."""
     own = {chunk.path for chunk in chunks}
     for path in folder.iterdir():
-        if is_leftover(path) and path.with_suffix("") in own:
+        if is_abandoned(path) and path.with_suffix("") in own:
             path.unlink(missing_ok=True)
 
 

@@ -8,7 +8,6 @@ checkpoints/step-00000500/manifest.json       configuration, position in the dat
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 from collections.abc import Callable, Mapping
@@ -107,22 +106,14 @@ class Checkpoints:
         described = {"format": FORMAT, "step": step, "versions": versions(), **manifest}
         writer.make_folder(self._folder)
         writer.remove_leftovers(self._folder)
-        temporary = writer.temporary_name(path)
         try:
-            with writer.refusals(path):
-                (temporary / MODEL).mkdir(parents=True)
-                write_model(temporary / MODEL)
-                save_file({name: tensor.contiguous() for name, tensor in state.items()}, temporary / STATE)
-                (temporary / MANIFEST).write_text(json.dumps(described, indent=2, sort_keys=True) + "\n")
-                _flush(temporary)
-                if path.exists():
-                    shutil.rmtree(path)
-                temporary.replace(path)
-                _sync(self._folder)
+            with writer.atomic_folder(path) as place:
+                (place / MODEL).mkdir()
+                write_model(place / MODEL)
+                save_file({name: tensor.contiguous() for name, tensor in state.items()}, place / STATE)
+                (place / MANIFEST).write_text(json.dumps(described, indent=2, sort_keys=True) + "\n")
         except SafetensorError as error:  # its writer's way to say that the disk is full
             raise OutputError(f"Cannot write {path}: {error}. What was complete before is still there.") from error
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
         self._prune()
         return Checkpoint(path, described)
 
@@ -145,7 +136,7 @@ def find(path: Path, which: str = "best") -> Checkpoint:
         InvalidInput: there is none.
         CorruptData: it cannot be read.
     """
-    if (path / MANIFEST).is_file():
+    if (path / MANIFEST).is_file() and (path / STATE).is_file():
         return read(path)
     found = Checkpoints(path, keep=1).all()
     if not found:
@@ -168,17 +159,3 @@ def read(path: Path) -> Checkpoint:
 def versions() -> dict[str, str]:
     """Of the packages that decide what training does."""
     return {package.__name__: str(package.__version__) for package in (puzzlegen, torch, diffusers, peft)}
-
-
-def _flush(folder: Path) -> None:
-    """To disk, so that a rename never comes before the content."""
-    for path in (*folder.rglob("*"), folder):
-        _sync(path)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -205,11 +205,17 @@ def evaluate(
         if progress:
             progress("clips", 1, len(rows))
     if folder:
-        make_folder(folder)
-        write_text(folder / SCORES, "".join(f"{json.dumps(dataclasses.asdict(one))}\n" for one in verdicts))
+        write_verdicts(verdicts, folder)
     if folder and strips:
         write_sheet([strip for _, strip in sorted(strips, key=lambda strip: strip[0])], folder / SHEET)
     return Evaluation(tuple(verdicts))
+
+
+def write_verdicts(verdicts: Iterable[Verdict], folder: Path) -> None:
+    """Write `scores.jsonl`, a line for each clip by task and id. Raises OutputError."""
+    lines = [json.dumps(dataclasses.asdict(one)) for one in sorted(verdicts, key=lambda one: (one.task, one.id))]
+    make_folder(folder)
+    write_text(folder / SCORES, "".join(f"{line}\n" for line in lines))
 
 
 def _verdict(row: Row, score: Score[Any]) -> Verdict:

@@ -31,16 +31,11 @@ def export(checkpoint: Checkpoint, config: ModelConfig, out: Path) -> str:
     if out.exists():
         raise OutputError(f"{out} is there already. Choose another --out.")
     writer.make_folder(out.parent)
-    temporary = writer.temporary_name(out)
-    try:
-        with writer.refusals(out):
-            shutil.copytree(checkpoint.model, temporary)
-            base = _base_of(config)
-            if base:
-                _add_other_parts(base, temporary)
-            temporary.replace(out)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    base = _base_of(config)
+    with writer.atomic_folder(out) as place:
+        shutil.copytree(checkpoint.model, place, dirs_exist_ok=True)
+        if base:
+            _add_other_parts(base, place)
     return _how_to_load(config, out, whole=base is not None)
 
 
@@ -70,7 +65,7 @@ def _link(source: str, target: str) -> None:
 
 def _how_to_load(config: ModelConfig, out: Path, *, whole: bool) -> str:
     if not isinstance(config, WanModel):
-        return f"open_policy(...).load(Path({str(out)!r}))"
+        return f"open_policy(checkpoint.run.model, codec=saved_codec(folder)).load(folder), folder = Path({str(out)!r})"
     if config.lora:
         return f"WanImageToVideoPipeline.from_pretrained({config.path!r}).load_lora_weights({str(out)!r})"
     if whole:

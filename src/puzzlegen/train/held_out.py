@@ -15,7 +15,7 @@ from torch import Tensor
 from puzzlegen.errors import InvalidInput
 from puzzlegen.shards.reader import Row, ShardDataset
 from puzzlegen.train.evaluation import Evaluation as Evaluated
-from puzzlegen.train.evaluation import evaluate, losses_on
+from puzzlegen.train.evaluation import evaluate, losses_on, write_verdicts
 from puzzlegen.train.policy import VideoPolicy
 from puzzlegen.train.runs import Evaluation
 
@@ -49,10 +49,14 @@ class HeldOut:
         self._rows: list[Row] = [dataset[index] for index in chosen[accelerator.process_index :: world]]
         self._z_BCTHW = torch.cat([self._encoded(row) for row in self._rows])
 
-    def evaluate(self, step: int) -> dict[str, float]:
-        """Figures for the log, the same on all processes; clips, verdicts and a sheet go into `samples/step-N`."""
+    def evaluate(self, step: int) -> tuple[dict[str, float], str]:
+        """Figures for the log and a line for people, the same on all processes.
+
+        Clips, a sheet of them, both from the first process's share, and all verdicts go into `samples/step-N`.
+        """
         rows, config = self._rows, self._config
         texts = [row[self._policy.text_column] for row in rows]
+        folder, first = self._folder / SAMPLES / f"step-{step:08d}", self._accelerator.is_main_process
         losses = losses_on(
             self._policy, self._z_BCTHW, texts, [row["id"] for row in rows], seed=config.seed, batch=config.batch
         )
@@ -62,14 +66,16 @@ class HeldOut:
             num_steps=config.num_steps,
             seed=config.seed,
             batch=config.batch,
-            folder=self._folder / SAMPLES / f"step-{step:08d}" if self._accelerator.is_main_process else None,
+            folder=folder if first else None,
             num_clips=config.clips,
             first_BC1HW=self._z_BCTHW[:, :, :1],
         )
         figures = self._accelerator.reduce(self._on_device(losses), reduction="mean")
         losses = dict(zip(losses, figures.tolist(), strict=True))
-        verdicts = gather_object(list(mine.verdicts))
-        return {"eval/loss": fmean(losses.values())} | losses | Evaluated(tuple(verdicts)).scalars()
+        found = Evaluated(tuple(gather_object(list(mine.verdicts))))
+        if first:
+            write_verdicts(found.verdicts, folder)
+        return {"eval/loss": fmean(losses.values())} | losses | found.scalars(), f"step {step}: {found}"
 
     def _encoded(self, row: Row) -> Tensor:
         return self._policy.encode(torch.from_numpy(row.frames()[None]))

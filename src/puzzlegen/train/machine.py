@@ -4,30 +4,46 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import InitProcessGroupKwargs, broadcast_object_list
 
 from puzzlegen import canonical
-from puzzlegen.errors import OutputError
+from puzzlegen.errors import InvalidInput, OutputError, PuzzlegenError
 from puzzlegen.shards.store import open_store
 from puzzlegen.train.runs import Machine
 
 RUN = "run.json"
 _WORK = ".work"
+_PATIENCE = timedelta(hours=4)
+"""How long processes wait for one that still encodes clips or writes a large checkpoint."""
 
 
 def open_machine(config: Machine) -> Accelerator:
-    """The devices and processes of this run: one process, or as many as torchrun or accelerate has started."""
+    """The devices and processes of this run: one process, or as many as torchrun or accelerate has started.
+
+    Of accelerate's own settings none is taken over: precision, accumulation and sharding are the run's.
+
+    Raises:
+        InvalidInput: accelerate is set up to wrap models in its own way.
+    """
     if config.threads:
         torch.set_num_threads(config.threads)
     torch.backends.cuda.enable_cudnn_sdp(False)  # its backward pass gives NaN for small noise levels
-    return Accelerator(cpu=config.device == "cpu")
+    patience = InitProcessGroupKwargs(timeout=_PATIENCE)
+    accelerator = Accelerator(cpu=config.device == "cpu", mixed_precision="no", kwargs_handlers=[patience])
+    kind = accelerator.distributed_type.value
+    if kind != "NO" and not kind.startswith("MULTI_"):
+        raise InvalidInput(f"accelerate is set up for {kind}. Choose plain processes there, and set machine.parallel.")
+    return accelerator
 
 
 @contextmanager
@@ -40,26 +56,38 @@ def claimed(folder: Path, described: Mapping[str, Any], accelerator: Accelerator
         accelerator: the first process alone writes.
 
     Raises:
-        OutputError: another run's folder, or another process is at it.
+        OutputError: another run's folder, or another process is at it; on all processes.
     """
-    if not accelerator.is_main_process:
+    with ExitStack() as stack:
+        refusals: list[PuzzlegenError | None] = [None]
+        if accelerator.is_main_process:
+            try:
+                stack.enter_context(_claimed_by_this_process(folder, described))
+            except PuzzlegenError as error:
+                refusals = [error]
+        (refusal,) = broadcast_object_list(refusals)
+        if refusal:
+            raise refusal
         yield
-        return
+
+
+@contextmanager
+def _claimed_by_this_process(folder: Path, described: Mapping[str, Any]) -> Iterator[None]:
     store = open_store(folder)
+    store.make_folders()
     _refuse_other(folder, described)
     store.make_folders(_WORK)
     with store.locked(_WORK):
-        if not store.exists(RUN):
-            store.write(RUN, (json.dumps(described, indent=2, sort_keys=True) + "\n").encode())
+        store.write(RUN, (json.dumps(described, indent=2, sort_keys=True) + "\n").encode())
         yield
 
 
 def _refuse_other(folder: Path, described: Mapping[str, Any]) -> None:
     store = open_store(folder)
-    if not store.exists(RUN):
-        if set(store.names()) - {_WORK}:
-            raise OutputError(f"{folder} is not empty and holds no run of puzzlegen. Choose another --out.")
+    if not set(store.names()) - {_WORK, RUN}:  # a start that came to nothing, such as one with a wrong path
         return
+    if not store.exists(RUN):
+        raise OutputError(f"{folder} is not empty and holds no run of puzzlegen. Choose another --out.")
     try:
         theirs = json.loads(store.read(RUN))
     except (OSError, ValueError) as error:
@@ -79,6 +107,8 @@ def asked_to_stop(accelerator: Accelerator) -> Iterator[Callable[[], bool]]:
 
     def note(number: int, frame: FrameType | None) -> None:
         accelerator.set_trigger()
+        if accelerator.is_main_process:
+            print("\nStopping after this update; once more to stop at once.", file=sys.stderr)
         signal.signal(number, before[signal.Signals(number)])
 
     for number in before:

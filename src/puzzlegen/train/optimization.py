@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.optim import AdamW, Muon
 
-from puzzlegen.errors import CorruptData
+from puzzlegen.errors import CorruptData, Diverged
 from puzzlegen.train.runs import Optimizer
 
 
@@ -35,25 +35,33 @@ class Optimization:
         self._weights, self._config = dict(weights), config
         hidden = {name: weight for name, weight in self._weights.items() if config.muon_lr and _is_hidden(name, weight)}
         others, decay = [self._weights[name] for name in self._weights if name not in hidden], config.weight_decay
-        self._optimizers: dict[str, tuple[torch.optim.Optimizer, float]] = {
-            "adamw": (AdamW(others, betas=config.betas, weight_decay=decay, fused=True), config.lr)
-        }
+        self._optimizers: dict[str, tuple[torch.optim.Optimizer, float]] = {}
+        if others:
+            self._optimizers["adamw"] = AdamW(others, betas=config.betas, weight_decay=decay, fused=True), config.lr
         if hidden:
             muon = Muon(hidden.values(), weight_decay=decay, adjust_lr_fn="match_rms_adamw")
             self._optimizers["muon"] = muon, config.muon_lr
         self._ema = EMAModel(self._weights.values(), decay=config.ema, foreach=True) if config.ema else None
 
     def update(self, step: int) -> dict[str, float]:
-        """Change the weights by their gradients and forget those. Gives `lr` and the norm before clipping."""
+        """Change the weights by their gradients and forget those. Gives `lr` and the norm before clipping.
+
+        Raises Diverged, on all processes and before any weight has changed, if the norm is not finite.
+        """
         share = rate(step, self._config)
-        norm = nn.utils.clip_grad_norm_(self._weights.values(), self._config.max_grad_norm)
+        norm = float(_whole(nn.utils.clip_grad_norm_(self._weights.values(), self._config.max_grad_norm)))
+        if not math.isfinite(norm):
+            raise Diverged(
+                f"The gradient of update {step + 1} is not finite. Lower optimizer.lr, or look for what is wrong "
+                "with the clips; checkpoints are from before."
+            )
         for optimizer, lr in self._optimizers.values():
             for group in optimizer.param_groups:
                 group["lr"] = lr * share
         self._step()
         if self._ema:
             self._ema.step(self._weights.values())
-        return {"lr": self._config.lr * share, "grad_norm": float(_whole(norm))}
+        return {"lr": self._config.lr * share, "grad_norm": norm}
 
     @contextmanager
     def averaged(self) -> Iterator[None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from puzzlegen.train.components import ComponentsCodec
 from puzzlegen.train.conditioning import Condition
 from puzzlegen.train.configs import ModelConfig, WanModel
-from puzzlegen.train.latents import VideoCodec
+from puzzlegen.train.latents import LatentShape, VideoCodec
 
 
 class VideoPolicy(Protocol):
@@ -22,6 +22,12 @@ class VideoPolicy(Protocol):
     """Between clips and latents."""
     text_column: str
     """The column of a dataset whose values are this model's texts."""
+
+    def latent_shape(self, num_frames: int, height: int, width: int) -> LatentShape:
+        """Of the latents of clips of this size in pixels. Raises InvalidInput for a size the model cannot take."""
+
+    def check_texts(self, texts: Iterable[str]) -> None:
+        """Raises InvalidInput for a text that the model does not know."""
 
     def encode(self, frames_BTHWC: Tensor) -> Tensor:
         """Latents float32 [B, C, T', H', W'] of uint8 clips. Raises InvalidInput for a size the model cannot take."""

@@ -13,8 +13,8 @@ from puzzlegen import canonical
 from puzzlegen.shards.reader import ShardDataset
 from puzzlegen.shards.writer import atomic, make_folder
 from puzzlegen.train.adapters.toy import pixels_of, saved_codec
-from puzzlegen.train.cache import LatentCache, Progress, cache_latents, silent
-from puzzlegen.train.checkpoint import Checkpoint
+from puzzlegen.train.cache import LatentCache, Progress, cache_latents, clip_size, silent
+from puzzlegen.train.checkpoint import Checkpoint, find
 from puzzlegen.train.components import ComponentsCodec
 from puzzlegen.train.configs import ToyModel, WanModel
 from puzzlegen.train.policy import VideoPolicy, open_policy
@@ -23,8 +23,6 @@ from puzzlegen.train.texts import TextCache
 
 _FITTED_CLIPS = 512
 """Of a dataset, to which a codec is fitted."""
-
-__all__ = ["Progress", "held_out_dataset", "prepared", "silent"]
 
 
 def prepared(
@@ -50,8 +48,12 @@ def prepared(
         CorruptData: a file of the cache, or a clip, is not what it should be.
     """
     cache = Path(run.data.cache_folder)
-    prompts = [*dataset.column("prompt"), *(held_out_dataset(run).column("prompt") if run.evaluation.every else ())]
+    datasets = [dataset, *filter(None, [held_out_dataset(run)])]
+    prompts = {prompt for one in datasets for prompt in one.column("prompt")}
     policy = opened(run, prompts, accelerator, _codec(run, dataset, accelerator, after), progress)
+    for one in datasets:
+        policy.latent_shape(*clip_size(one))
+        policy.check_texts(set(one.column(policy.text_column)))
     cache_latents(
         policy,
         dataset,
@@ -77,8 +79,15 @@ def opened(
     return open_policy(run.model, texts, codec=codec, device=str(accelerator.device))
 
 
-def held_out_dataset(run: SftRun) -> ShardDataset:
-    """The puzzles that a run is evaluated with."""
+def origin_of(run: SftRun) -> Checkpoint | None:
+    """The checkpoint that a run starts from, if it says so. Raises InvalidInput if there is none."""
+    return find(Path(run.init)) if run.init else None
+
+
+def held_out_dataset(run: SftRun) -> ShardDataset | None:
+    """The puzzles that a run is evaluated with, if it is."""
+    if not run.evaluation.every:
+        return None
     return ShardDataset(run.evaluation.folder or run.data.folder, split=run.evaluation.split)
 
 

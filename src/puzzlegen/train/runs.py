@@ -109,7 +109,7 @@ class Evaluation:
     """Sampling held-out puzzles in between, judged by the verifier."""
 
     every: int = 500
-    """Updates between two evaluations; one more at the end. 0 for none at all."""
+    """Updates between two evaluations, a multiple of `checkpoints.every`; one more at the end. 0 for none at all."""
     folder: str = ""
     """A dataset of held-out puzzles; the training dataset if empty."""
     split: str = "test"
@@ -186,3 +186,8 @@ class SftRun:
     """Of noise, noise levels and the order of clips."""
     init: str = ""
     """A checkpoint whose weights the run starts from; the model's own if empty."""
+
+    def __post_init__(self) -> None:
+        every, saved = self.evaluation.every, self.checkpoints.every
+        multiple = f"a multiple of checkpoints.every, {saved}: the best checkpoint is chosen among those evaluated"
+        require(every % saved == 0, "evaluation.every", multiple)

@@ -19,14 +19,15 @@ from torch import Tensor, nn
 from puzzlegen import canonical
 from puzzlegen.shards.reader import ShardDataset
 from puzzlegen.train.batches import Batch, Batches
-from puzzlegen.train.checkpoint import Checkpoint, Checkpoints, find
+from puzzlegen.train.cache import Progress, silent
+from puzzlegen.train.checkpoint import Checkpoint, Checkpoints
 from puzzlegen.train.flow import flow_losses, loss_weights
 from puzzlegen.train.held_out import HeldOut
 from puzzlegen.train.logbook import LOG, Logbook
 from puzzlegen.train.machine import asked_to_stop, claimed, open_machine
 from puzzlegen.train.optimization import Optimization
 from puzzlegen.train.policy import VideoPolicy
-from puzzlegen.train.prepare import Progress, held_out_dataset, prepared, silent
+from puzzlegen.train.prepare import held_out_dataset, origin_of, prepared
 from puzzlegen.train.runs import SftRun
 from puzzlegen.view.curves import draw_curves
 
@@ -49,34 +50,40 @@ def train(run: SftRun, folder: Path, *, progress: Progress = silent, quiet: bool
         KeyboardInterrupt: asked to stop; there is a checkpoint of the last update.
     """
     accelerator, steps = open_machine(run.machine), run.optimizer.steps
-    dataset = ShardDataset(run.data.folder, split=run.data.split)
-    with claimed(folder, _described(run, dataset), accelerator), asked_to_stop(accelerator) as stopping:
+    dataset, held_out_puzzles = ShardDataset(run.data.folder, split=run.data.split), held_out_dataset(run)
+    with claimed(folder, _described(run, dataset, held_out_puzzles), accelerator):
         checkpoints = Checkpoints(folder, run.checkpoints.keep)
         checkpoint = checkpoints.newest()
-        origin = checkpoint or (find(Path(run.init)) if run.init else None)
+        if checkpoint and checkpoint.step == steps:
+            return checkpoint if accelerator.is_main_process else None
+        batches = Batches(run, dataset, accelerator)
+        origin = checkpoint or origin_of(run)
         policy, latents = prepared(run, dataset, accelerator, progress, after=origin)
         if origin:
             policy.load(origin.model)
         losses_of = _wrapped(policy, run, accelerator)
-        optimization = Optimization(policy.trainable(), run.optimizer)
-        batches = Batches(run, dataset, latents, policy.text_column, accelerator)
-        held_out = _held_out(run, policy, accelerator, folder)
-        start = checkpoint.step if checkpoint else 0
+        optimization, start = Optimization(policy.trainable(), run.optimizer), 0
         if checkpoint:
+            start = checkpoint.step
             optimization.restore(checkpoint.state(), start)
             batches.mixture.taken = list(checkpoint.manifest["taken"])
-        with _logbook(run, folder, start, accelerator, quiet) as logbook:
+        texts = dataset.column(policy.text_column)
+        held_out = held_out_puzzles and HeldOut(run.evaluation, held_out_puzzles, policy, accelerator, folder)
+
+        with _logbook(run, folder, start, accelerator, quiet) as logbook, asked_to_stop(accelerator) as stopping:
             for step in range(start, steps):
-                loss = _accumulate(losses_of, list(batches.of(step)), run, accelerator)
+                loss = _accumulate(losses_of, list(batches.of(step, latents, texts)), run, accelerator)
                 figures = optimization.update(step)
-                done, stop, scores = step + 1, stopping(), dict[str, float]()
-                if done == steps or done % run.machine.log_every == 0:
+                done, scores = step + 1, dict[str, float]()
+                if _due(done, run.machine.log_every, steps):
                     logbook.log(done, {"loss": accelerator.reduce(loss, reduction="mean"), **figures})
-                if held_out and (done == steps or done % run.evaluation.every == 0):
+                if held_out and _due(done, run.evaluation.every, steps):
                     with optimization.averaged():
-                        scores = held_out.evaluate(done)
+                        scores, told = held_out.evaluate(done)
                     logbook.log(done, scores)
-                if stop or done == steps or done % run.checkpoints.every == 0:
+                    logbook.say(told)
+                stop = stopping()
+                if stop or _due(done, run.checkpoints.every, steps):
                     first = accelerator.is_main_process
                     averages, state = optimization.averages(keep=first), optimization.state(keep=first)
                     if first:
@@ -85,7 +92,12 @@ def train(run: SftRun, folder: Path, *, progress: Progress = silent, quiet: bool
                         draw_curves(folder / LOG, folder / CURVES)
                 if stop:
                     raise KeyboardInterrupt
-    return checkpoints.newest() if accelerator.is_main_process else None
+        return checkpoints.newest() if accelerator.is_main_process else None
+
+
+def _due(done: int, every: int, steps: int) -> bool:
+    """Whether something that is done every so many updates, and after the last, is to be done now."""
+    return done == steps or done % every == 0
 
 
 class _FlowLosses(nn.Module):
@@ -105,7 +117,7 @@ def _wrapped(policy: VideoPolicy, run: SftRun, accelerator: Accelerator) -> nn.M
     """Clips to losses, with the weights where the run wants them."""
     if run.machine.compile:
         policy.compile()
-    if run.machine.parallel == "fsdp":
+    if run.machine.parallel == "fsdp" and accelerator.num_processes > 1:
         policy.shard()
         return _FlowLosses(policy)
     wrapped: nn.Module = accelerator.prepare(_FlowLosses(policy))
@@ -120,7 +132,7 @@ def _accumulate(losses_of: nn.Module, parts: Sequence[Batch], run: SftRun, accel
         with nullcontext() if part is parts[-1] else accelerator.no_sync(losses_of):
             losses_B = losses_of(part.z_BCTHW, part.texts, part.sigma_B, part.noise_BCTHW)
             weights_B = loss_weights(part.sigma_B, shift, run.loss.weighting).to(losses_B)
-            accelerator.backward((weights_B * losses_B).sum() / count)  # processes take the mean of their gradients
+            ((weights_B * losses_B).sum() / count).backward()  # processes take the mean of their gradients
         total += losses_B.detach().sum() / count
     return total
 
@@ -137,14 +149,11 @@ def _logbook(run: SftRun, folder: Path, start: int, accelerator: Accelerator, qu
     )
 
 
-def _held_out(run: SftRun, policy: VideoPolicy, accelerator: Accelerator, folder: Path) -> HeldOut | None:
-    if not run.evaluation.every:
-        return None
-    return HeldOut(run.evaluation, held_out_dataset(run), policy, accelerator, folder)
-
-
-def _described(run: SftRun, dataset: ShardDataset) -> dict[str, Any]:
-    """What makes a run this run: all but the machine, and the clips."""
+def _described(run: SftRun, dataset: ShardDataset, held_out: ShardDataset | None) -> dict[str, Any]:
+    """What makes a run this run: all but the machine, and the clips, wherever they are."""
     described: dict[str, Any] = canonical.encode(run)
-    del described["machine"]
-    return described | {"clips": canonical.digest([shard.sha256 for shard in dataset.shards])}
+    del described["machine"], described["data"]["folder"], described["data"]["cache"], described["evaluation"]["folder"]
+    clips = {"clips": dataset, "held_out_clips": held_out}
+    return described | {
+        name: canonical.digest([shard.sha256 for shard in one.shards]) for name, one in clips.items() if one
+    }

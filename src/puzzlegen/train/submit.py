@@ -61,6 +61,6 @@ def submit(
         num_steps=num_steps or run.evaluation.num_steps,
         seed=seed,
         batch=run.evaluation.batch,
-        stated={"model": run.model.kind, "checkpoint": str(checkpoint.path)},
+        stated={"model": run.model.kind, "checkpoint": str(checkpoint.path.resolve())},
         progress=progress,
     )

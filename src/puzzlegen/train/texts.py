@@ -20,8 +20,8 @@ from transformers import AutoTokenizer, UMT5EncoderModel
 from transformers.utils import cached_file, extract_commit_hash
 
 from puzzlegen.errors import CorruptData, InvalidInput, MissingExtra
-from puzzlegen.shards.writer import make_folder
-from puzzlegen.train.adapters.weights import loading
+from puzzlegen.shards.writer import is_abandoned, make_folder
+from puzzlegen.train.adapters.weights import check_place, loading
 from puzzlegen.train.cache import Progress, silent
 from puzzlegen.train.tensorfile import REMEDY, map_tensors, write_tensors
 
@@ -82,7 +82,7 @@ class TextCache(Mapping[str, Tensor]):
         texts = self._texts | found
         names = {_key(prompt): prompt for prompt in sorted(texts)}
         make_folder(self.path.parent)
-        for leftover in self.path.parent.glob(f"{self.path.name}.*"):
+        for leftover in filter(is_abandoned, self.path.parent.glob(f"{self.path.name}.*")):
             leftover.unlink(missing_ok=True)
         tensors = {name: texts[prompt] for name, prompt in names.items()}
         write_tensors(self.path, tensors, {"encoder": self._encoder, "prompts": names})
@@ -160,6 +160,7 @@ def embed_texts(
 
 def encoder_fingerprint(model: str) -> str:
     """Of a text encoder's files: their names, sizes and samples of their bytes; of the hub's, its commit."""
+    check_place(model)
     hasher = hashlib.sha256()
     if not Path(model).is_dir():
         with loading("text_encoder", model):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -50,12 +50,16 @@ class ToyPolicy(WanPolicy):
 
     def embed(self, texts: Sequence[str]) -> Tensor:
         """The labels' embeddings, one token each."""
-        for text in texts:
-            if text not in self.labels:
-                raise UnknownName("label of the toy model", text, self.labels)
+        self.check_texts(texts)
         rows = torch.tensor([self.labels.index(text) for text in texts], device=self.embedding.weight.device)
         embedded: Tensor = self.embedding(rows[:, None])
         return embedded
+
+    def check_texts(self, texts: Iterable[str]) -> None:
+        """See `VideoPolicy`."""
+        for text in texts:
+            if text not in self.labels:
+                raise UnknownName("label of the toy model", text, self.labels)
 
     def trainable(self) -> dict[str, nn.Parameter]:
         """See `VideoPolicy`."""

@@ -5,7 +5,7 @@ Texts come as embeddings; no text encoder is ever loaded. No guidance: one forwa
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from puzzlegen.errors import InvalidInput
 from puzzlegen.train.adapters import weights
 from puzzlegen.train.conditioning import Condition, pin_first_frame, token_timesteps
 from puzzlegen.train.configs import Lora, WanModel
-from puzzlegen.train.latents import VideoCodec, WanVaeCodec
+from puzzlegen.train.latents import LatentShape, VideoCodec, WanVaeCodec
 from puzzlegen.train.schedule import sigma_grid
 
 
@@ -60,9 +60,20 @@ class WanPolicy:
             embedder = transformer.condition_embedder.time_embedder
             embedder.forward = torch.autocast(transformer.device.type, enabled=False)(embedder.forward)
 
+    def latent_shape(self, num_frames: int, height: int, width: int) -> LatentShape:
+        """See `VideoPolicy`."""
+        shape = self.codec.latent_shape(num_frames, height, width)
+        self._check_positions(*shape[1:])
+        return shape
+
+    def check_texts(self, texts: Iterable[str]) -> None:
+        """See `VideoPolicy`."""
+        for text in texts:
+            self._embedding(text)
+
     def encode(self, frames_BTHWC: Tensor) -> Tensor:
         """See `VideoPolicy`."""
-        self._check_positions(*self.codec.latent_shape(*frames_BTHWC.shape[1:4])[1:])
+        self.latent_shape(*frames_BTHWC.shape[1:4])
         return self.codec.encode(frames_BTHWC.to(self.transformer.device))
 
     def decode(self, z_BCTHW: Tensor) -> Tensor:
@@ -142,12 +153,16 @@ class WanPolicy:
         return [self.transformer]
 
     def _padded(self, text: str) -> Tensor:
+        embedding = self._embedding(text)
+        return nn.functional.pad(embedding, (0, 0, 0, self._text_length - len(embedding)))
+
+    def _embedding(self, text: str) -> Tensor:
         embedding = self._texts.get(text)
         if embedding is None:
             raise InvalidInput(f"There is no embedding of the prompt {text!r}. Embed the dataset's prompts first.")
         if len(embedding) > self._text_length:
             raise InvalidInput(f"The prompt {text!r} has {len(embedding)} tokens. Raise model.text_length to as many.")
-        return nn.functional.pad(embedding, (0, 0, 0, self._text_length - len(embedding)))
+        return embedding
 
     def _check_positions(self, frames: int, height: int, width: int) -> None:
         """Of latents; the transformer's own error says nothing."""
@@ -180,9 +195,7 @@ def open_wan(config: WanModel, texts: Mapping[str, Tensor], *, device: str = "cp
 
 def _load(path: str, dtype: torch.dtype) -> tuple[WanTransformer3DModel, AutoencoderKLWan]:
     """Transformer of this type, some layers of it float32, and float32 autoencoder of a model in diffusers' layout."""
-    local = Path(path).is_dir()
-    if not local and (path.startswith((".", "/", "~")) or path.count("/") != 1):
-        raise InvalidInput(f"There is no folder {path}. Name a folder with a model in diffusers' layout.")
+    weights.check_place(path)
     transformer = weights.load_model(WanTransformer3DModel, path, "transformer", dtype)
     vae = weights.load_model(AutoencoderKLWan, path, "vae", torch.float32)
     channels = transformer.config.in_channels

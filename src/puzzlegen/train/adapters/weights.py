@@ -97,6 +97,12 @@ def load_full(transformer: WanTransformer3DModel, folder: Path) -> None:
     transformer.load_state_dict(load_model(WanTransformer3DModel, folder, "transformer", torch.float32).state_dict())
 
 
+def check_place(path: str) -> None:
+    """Raises InvalidInput for what is neither a folder nor could be the name of a model on the hub."""
+    if not Path(path).is_dir() and (path.startswith((".", "/", "~")) or path.count("/") != 1):
+        raise InvalidInput(f"There is no folder {path}. Name a folder with a model in diffusers' layout.")
+
+
 def load_model(kind: type[Model], path: str | Path, part: str, dtype: torch.dtype) -> Model:
     """A part of a model in diffusers' layout, from a folder or the hub; layers that must be float32 stay so.
 
