@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from puzzlegen.grid import Cell, Shape
 
@@ -166,3 +166,14 @@ __all__ = [
     "Trajectory",
     "Violation",
 ]
+
+
+class Progress(Protocol):
+    """Told about every finished piece of work."""
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """`done` more pieces of `total`; the stage is what they are, such as "puzzles" or "clips"."""
+
+
+def silent(stage: str, done: int, total: int) -> None:
+    """Progress that nobody is told of."""

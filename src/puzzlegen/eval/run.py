@@ -39,6 +39,7 @@ from puzzlegen.recipe import Recipe
 from puzzlegen.shards import manifest as manifests
 from puzzlegen.shards import writer
 from puzzlegen.shards.reader import Row, ShardDataset
+from puzzlegen.types import Progress
 from puzzlegen.verify.verifier import Verifier
 
 SUMMARY = "summary.json"
@@ -56,13 +57,6 @@ class Engine(Protocol):
 
     def run(self, function: Callable[[J], R], jobs: Iterable[J]) -> Iterator[R]:
         """Yield the result of every job, in any order."""
-
-
-class Progress(Protocol):
-    """Told about every finished piece of work."""
-
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        """`done` more of `total`; stage is "clips"."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,6 @@ from puzzlegen.errors import CorruptData, PuzzlegenError, Rejected
 from puzzlegen.generate import census
 from puzzlegen.generate.drafts import ROWS_PER_JOB
 from puzzlegen.generate.engines import Engine
-from puzzlegen.generate.run import Progress
 from puzzlegen.generate.sample import Stream, attempt_at, draw_look, draw_prompt
 from puzzlegen.render import video
 from puzzlegen.render.motion import pace
@@ -28,7 +27,7 @@ from puzzlegen.shards import manifest as manifests
 from puzzlegen.shards.reader import Row
 from puzzlegen.shards.schema import schema
 from puzzlegen.shards.store import Store, open_store
-from puzzlegen.types import Origin
+from puzzlegen.types import Origin, Progress
 from puzzlegen.verify.verifier import Verifier, require_gold
 
 _UNREADABLE = (OSError, ValueError, pa.ArrowException)

@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,18 +28,12 @@ from puzzlegen.generate.engines import Engine
 from puzzlegen.generate.plan import Request, Shard
 from puzzlegen.shards import manifest as manifests
 from puzzlegen.shards.store import Store, open_store
+from puzzlegen.types import Progress
 
 Counts = NDArray[np.int64]  # rows of every split in every unit [units, splits]
 
 _MANY = 1000
 """Puzzles from which on compiled kernels are worth their compilation."""
-
-
-class Progress(Protocol):
-    """Told about every finished piece of work."""
-
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        """`done` more of `total`; stage is "kernels", "puzzles" or "clips"."""
 
 
 def generate(

@@ -15,7 +15,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -27,26 +27,15 @@ from puzzlegen.shards.reader import Row, ShardDataset
 from puzzlegen.shards.writer import is_abandoned, make_folder
 from puzzlegen.train.latents import LatentShape
 from puzzlegen.train.policy import VideoPolicy
+from puzzlegen.train.runs import Precision
 from puzzlegen.train.tensorfile import REMEDY, map_tensors, write_tensors
+from puzzlegen.types import Progress, silent
 
 CHUNK_ROWS = 256
 """Clips of a file: what a killed run does again."""
-Precision = Literal["float32", "bfloat16"]
-"""Of numbers on disk; latents are float32 when read."""
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 _NAME = "latents"
 _DECODERS = 4
-
-
-class Progress(Protocol):
-    """Told about every finished piece of work."""
-
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        """`done` more of `total`; stage is "latents" or "texts"."""
-
-
-def silent(stage: str, done: int, total: int) -> None:
-    """Progress that nobody is told of."""
 
 
 class ClipSize(NamedTuple):

@@ -25,7 +25,6 @@ from puzzlegen.errors import InvalidInput
 from puzzlegen.eval.api import verifier_of
 from puzzlegen.eval.intervals import wilson
 from puzzlegen.eval.layouts import MANIFEST, read_object
-from puzzlegen.eval.run import Progress
 from puzzlegen.eval.submissions import SCHEMA_VERSION
 from puzzlegen.render import video
 from puzzlegen.shards.reader import Row
@@ -34,7 +33,7 @@ from puzzlegen.train.flow import losses_by_sigma
 from puzzlegen.train.policy import VideoPolicy
 from puzzlegen.train.randomness import normal
 from puzzlegen.train.sampling import sample_ode
-from puzzlegen.types import Score
+from puzzlegen.types import Progress, Score
 from puzzlegen.view.clips import export_clip, film
 from puzzlegen.view.sheet import compared, write_sheet
 

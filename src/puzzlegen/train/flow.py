@@ -13,7 +13,6 @@ import functools
 import math
 from collections.abc import Sequence
 from statistics import NormalDist
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -21,10 +20,8 @@ from torch import Tensor
 from puzzlegen.train.conditioning import Condition
 from puzzlegen.train.policy import VideoPolicy
 from puzzlegen.train.randomness import Key, normal, uniform
+from puzzlegen.train.runs import TimeSampling, Weighting
 from puzzlegen.train.schedule import NUM_TRAIN_TIMESTEPS, shifted
-
-TimeSampling = Literal["uniform", "logit_normal"]
-Weighting = Literal["bsmntw", "none"]
 
 
 def interpolate(z_BCTHW: Tensor, noise_BCTHW: Tensor, sigma_B: Tensor) -> Tensor:

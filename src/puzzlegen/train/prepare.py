@@ -13,13 +13,14 @@ from puzzlegen import canonical
 from puzzlegen.shards.reader import ShardDataset
 from puzzlegen.shards.writer import atomic, make_folder
 from puzzlegen.train.adapters.toy import pixels_of, saved_codec
-from puzzlegen.train.cache import LatentCache, Progress, cache_latents, clip_size, silent
+from puzzlegen.train.cache import LatentCache, cache_latents, clip_size
 from puzzlegen.train.checkpoint import Checkpoint, find
 from puzzlegen.train.components import ComponentsCodec
 from puzzlegen.train.configs import ToyModel, WanModel
 from puzzlegen.train.policy import VideoPolicy, open_policy
 from puzzlegen.train.runs import SftRun
 from puzzlegen.train.texts import TextCache
+from puzzlegen.types import Progress, silent
 
 _FITTED_CLIPS = 512
 """Of a dataset, to which a codec is fitted."""

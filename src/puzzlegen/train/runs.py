@@ -7,6 +7,11 @@ from typing import Literal
 
 from puzzlegen.train.configs import ModelConfig, require
 
+TimeSampling = Literal["uniform", "logit_normal"]
+Weighting = Literal["bsmntw", "none"]
+Precision = Literal["float32", "bfloat16"]
+Tracker = Literal["tensorboard", "wandb", "trackio"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
@@ -38,7 +43,7 @@ class Data:
     """Parts with weights; if empty, every clip is as likely as any other."""
     cache: str = ""
     """Folder of the clips' latents and the prompts' embeddings; `<folder>-cache` beside a local dataset if empty."""
-    cache_precision: Literal["float32", "bfloat16"] = "float32"
+    cache_precision: Precision = "float32"
     """Of latents on disk."""
 
     def __post_init__(self) -> None:
@@ -93,9 +98,9 @@ class Optimizer:
 class Loss:
     """Which noise levels count how much."""
 
-    sampling: Literal["uniform", "logit_normal"] = "uniform"
+    sampling: TimeSampling = "uniform"
     """How noise levels are drawn before they are shifted."""
-    weighting: Literal["bsmntw", "none"] = "bsmntw"
+    weighting: Weighting = "bsmntw"
     """Of the loss by noise level: a bell about 0.5, or none."""
     shift: float | None = None
     """Of the noise levels drawn; the model's if not given."""
@@ -160,7 +165,7 @@ class Machine:
     """With several processes: all weights on each, or a share of them (FSDP2), to train all of a large model."""
     compile: bool = False
     """Compile the transformer's blocks: minutes at the start, faster steps."""
-    trackers: tuple[Literal["tensorboard", "wandb", "trackio"], ...] = ("tensorboard",)
+    trackers: tuple[Tracker, ...] = ("tensorboard",)
     """Where figures go besides log.jsonl."""
     log_every: int = 10
     """Updates between two lines of the log."""

@@ -19,7 +19,6 @@ from torch import Tensor, nn
 from puzzlegen import canonical
 from puzzlegen.shards.reader import ShardDataset
 from puzzlegen.train.batches import Batch, Batches
-from puzzlegen.train.cache import Progress, silent
 from puzzlegen.train.checkpoint import Checkpoint, Checkpoints
 from puzzlegen.train.flow import flow_losses, loss_weights
 from puzzlegen.train.held_out import HeldOut
@@ -29,6 +28,7 @@ from puzzlegen.train.optimization import Optimization
 from puzzlegen.train.policy import VideoPolicy
 from puzzlegen.train.prepare import held_out_dataset, origin_of, prepared
 from puzzlegen.train.runs import SftRun
+from puzzlegen.types import Progress, silent
 from puzzlegen.view.curves import draw_curves
 
 CURVES = "curves.png"

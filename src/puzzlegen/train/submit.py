@@ -7,13 +7,13 @@ from pathlib import Path
 from puzzlegen.errors import InvalidInput
 from puzzlegen.shards.reader import ShardDataset
 from puzzlegen.train.adapters.toy import saved_codec
-from puzzlegen.train.cache import Progress, silent
 from puzzlegen.train.checkpoint import Checkpoint
 from puzzlegen.train.evaluation import write_submissions
 from puzzlegen.train.held_out import first_of_each
 from puzzlegen.train.machine import open_machine
 from puzzlegen.train.prepare import opened
 from puzzlegen.train.runs import Machine
+from puzzlegen.types import Progress, silent
 
 
 def submit(

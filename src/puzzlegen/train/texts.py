@@ -22,8 +22,8 @@ from transformers.utils import cached_file, extract_commit_hash
 from puzzlegen.errors import CorruptData, InvalidInput, MissingExtra
 from puzzlegen.shards.writer import is_abandoned, make_folder
 from puzzlegen.train.adapters.weights import check_place, loading
-from puzzlegen.train.cache import Progress, silent
 from puzzlegen.train.tensorfile import REMEDY, map_tensors, write_tensors
+from puzzlegen.types import Progress, silent
 
 _PARTS = ("text_encoder", "tokenizer")
 _SAMPLES, _SAMPLE_BYTES = 256, 4096

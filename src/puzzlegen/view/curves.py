@@ -142,12 +142,17 @@ def _noisy(name: str, *, log: bool) -> Callable[[Axes, RunLog], None]:
         axes.plot(steps, mean, color=_BLUE, linewidth=1.6)
         if not log:
             axes.set_ylim(bottom=0)
-        elif (values > 0).any():
+        elif _spans_decades(values):
             axes.set_yscale("log")
         if len(mean):
             axes.text(1, 1.02, f"{mean[-1]:.3g}", color=_BLUE, fontsize=9, ha="right", transform=axes.transAxes)
 
     return draw
+
+
+def _spans_decades(values: NDArray[np.float64]) -> bool:
+    """Whether a logarithmic axis is the better one; on less than a decade its ticks are hard to read."""
+    return len(values) > 0 and values.min() > 0 and bool(values.max() > 10 * values.min())
 
 
 def _by_sigma(axes: Axes, run: RunLog) -> None:
@@ -159,7 +164,8 @@ def _by_sigma(axes: Axes, run: RunLog) -> None:
     for name, color in zip(names, colors, strict=True):
         steps, values = run.series(name)
         axes.plot(steps, values, color=color, linewidth=1.4, marker=_marker(steps), label=name.removeprefix(_SIGMA))
-    axes.set_yscale("log")
+    if _spans_decades(np.concatenate([run.series(name)[1] for name in names] or [np.empty(0)])):
+        axes.set_yscale("log")
     axes.legend(title="sigma", fontsize=7, title_fontsize=7, ncols=2, frameon=False)
 
 
