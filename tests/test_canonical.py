@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from puzzlegen.canonical import decode, digest, digest_up_to, dumps, encode
+from puzzlegen.canonical import decode, difference, digest, digest_up_to, dumps, encode
 from puzzlegen.errors import InvalidInput, UnknownName
 from puzzlegen.types import Mark
 
@@ -305,3 +305,16 @@ def test_any_plain_value_is_taken_or_refused_with_a_place(value: Any) -> None:
             assert str(error).startswith("here")
         else:
             assert encode(taken) == value
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "told"),
+    [
+        ({"a": 1, "b": {"c": [1, 2]}}, {"a": 1, "b": {"c": [1, 3]}}, "b.c[1]: 2 there, 3 asked"),
+        ({"a": 1}, {"b": 1}, ": a there, b asked"),
+        ({"a": [1]}, {"a": [1, 2]}, "a: 1 there, 2 asked"),
+        ({"a": "x"}, {"a": None}, 'a: "x" there, null asked'),
+    ],
+)
+def test_the_first_difference_is_named(theirs: Any, ours: Any, told: str) -> None:
+    assert difference(theirs, ours) == told

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -211,3 +212,23 @@ def test_module_has_no_other_way_to_write() -> None:
     for file in Path(writer.__file__).parent.glob("*.py"):
         assert '"w"' not in file.read_text()
         assert '"wb"' not in file.read_text()
+
+
+def test_only_what_a_process_that_has_ended_left_is_abandoned(tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    assert writer.is_abandoned(tmp_path / f"x.tmp-{ended.pid}")
+    assert not writer.is_abandoned(tmp_path / f"x.tmp-{os.getpid()}")
+    assert not writer.is_abandoned(tmp_path / "x") and not writer.is_abandoned(tmp_path / "x.tmp-y")
+
+
+def test_a_folder_is_whole_or_absent(tmp_path: Path) -> None:
+    with writer.atomic_folder(tmp_path / "f") as place:
+        (place / "inner").mkdir()
+        (place / "inner/file").write_text("content")
+        assert not (tmp_path / "f").exists()
+    assert (tmp_path / "f/inner/file").read_text() == "content"
+    with pytest.raises(ZeroDivisionError), writer.atomic_folder(tmp_path / "g") as place:
+        (place / "file").touch()
+        _ = 1 / 0
+    assert [entry.name for entry in tmp_path.iterdir()] == ["f"]
