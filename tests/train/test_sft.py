@@ -73,8 +73,9 @@ def test_a_finished_run_is_left_as_it_is(whole: Path, dataset: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_run_that_was_ended_goes_on_to_the_same_bits(number: signal.Signals, dataset: Path, tmp_path: Path) -> None:
-    tables = tables_for(dataset, optimizer={"steps": 60}, checkpoints={"every": 20}, evaluation={"every": 60})
-    config = written(tables, tmp_path / "c.toml")
+    changes: dict[str, dict[str, Any]] = {"optimizer": {"steps": 60}, "checkpoints": {"every": 20}}
+    changes |= {"evaluation": {"every": 60}, "machine": {"log_every": 50}}  # nothing is logged when the signal comes
+    config = written(tables_for(dataset, **changes), tmp_path / "c.toml")
     child = start("train", "sft", "--config", config, "--out", tmp_path / "ended", "--quiet")
     first = tmp_path / "ended/checkpoints/step-00000020"
     while not first.exists() and child.poll() is None:
@@ -86,7 +87,7 @@ def test_a_run_that_was_ended_goes_on_to_the_same_bits(number: signal.Signals, d
     assert 20 <= done < 60
     if number == signal.SIGTERM:
         assert lines(said)[-1] == "Interrupted. What is complete stays; run the same command to go on."
-    run = run_for(dataset, optimizer={"steps": 60}, checkpoints={"every": 20}, evaluation={"every": 60})
+    run = run_for(dataset, **changes)
     sft.train(run, tmp_path / "ended", quiet=True)
     sft.train(run, tmp_path / "whole", quiet=True)
     assert_same(state_of(tmp_path / "ended", 60), state_of(tmp_path / "whole", 60))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from puzzlegen.train.runs import SftRun
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-_PACKAGES = ("torch", "diffusers", "accelerate", "peft", "transformers", "safetensors")
+_PACKAGES = ("torch", "diffusers", "accelerate", "peft", "transformers", "safetensors", "matplotlib")
 _FILE = click.Path(path_type=Path)
 
 

@@ -89,10 +89,16 @@ def train(run: SftRun, folder: Path, *, progress: Progress = silent, quiet: bool
                     if first:
                         manifest = {"run": canonical.encode(run), "taken": batches.mixture.taken, "scores": scores}
                         checkpoints.save(done, partial(policy.save, values=averages), state, manifest)
-                        draw_curves(folder / LOG, folder / CURVES)
+                        _draw(folder)
                 if stop:
                     raise KeyboardInterrupt
         return checkpoints.newest() if accelerator.is_main_process else None
+
+
+def _draw(folder: Path) -> None:
+    """Curves of what is logged, if anything is yet."""
+    if (folder / LOG).stat().st_size:
+        draw_curves(folder / LOG, folder / CURVES)
 
 
 def _due(done: int, every: int, steps: int) -> bool:
