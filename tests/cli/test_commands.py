@@ -16,6 +16,7 @@ from PIL import Image
 
 from puzzlegen import registry
 from puzzlegen.cli import _COMMANDS
+from puzzlegen.cli.training import train_command
 from puzzlegen.render import video
 from puzzlegen.render.formats import FORMATS
 from runs import WORDS, called, lines, puzzlegen
@@ -65,13 +66,13 @@ def test_help_imports_nothing_heavy(command: list[str]) -> None:
     assert lines(done.stdout)[-1] == "[]"
 
 
-@pytest.mark.parametrize("command", list(_COMMANDS))
+@pytest.mark.parametrize("command", [*_COMMANDS, *(f"train {name}" for name in train_command.commands)])
 def test_every_command_explains_itself_with_an_example(command: str) -> None:
-    done = called(command, "--help")
+    done = called(*command.split(), "--help")
     assert (done.returncode, done.stderr) == (0, "")
     assert f"puzzlegen {command}" in done.stdout.split("\n", 1)[1], "no example"
     options = [line for line in done.stdout.splitlines() if line.startswith("  --")]
-    assert options
+    assert options or command == "train"  # which has commands instead
     assert not [line for line in options if len(line.split()) < 3 and line.split()[-1].isupper()], (
         "an option without text"
     )

@@ -66,8 +66,11 @@ def train_command() -> None:
 def sft_command(path: Path, overrides: tuple[str, ...], out: Path, quiet: bool) -> None:
     """Supervised fine-tuning: teach a model the clips of a dataset.
 
-    The same command goes on where it stopped; Ctrl-C writes a checkpoint first. Several GPUs: start it with `torchrun
-    --nproc-per-node N -m puzzlegen train sft ...` or `accelerate launch -m puzzlegen train sft ...`.
+    The same command goes on where it stopped; Ctrl-C writes a checkpoint first. The second line is for eight GPUs.
+
+    \b
+    puzzlegen train sft --config examples/configs/toy-maze.toml --out runs/toy
+    torchrun --nproc-per-node 8 -m puzzlegen train sft --config examples/configs/wan22-5b-480.toml --out runs/wan
     """
     run = _read(path, overrides)
     _need_packages()
@@ -91,7 +94,11 @@ def plan_command(
     path: Path, overrides: tuple[str, ...], clip: str | None, gpus: int, gib: float, tflops: float, share: float,
     as_json: bool,
 ) -> None:  # fmt: skip
-    """Tokens, work, memory and time of a run, and what fits: by arithmetic, without a GPU and without torch."""
+    """Tokens, work, memory and time of a run, and what fits: by arithmetic, without a GPU and without torch.
+
+    \b
+    puzzlegen train plan --config examples/configs/wan22-5b-256.toml --clip square256 --gpus 8
+    """
     from puzzlegen.train.plan import Gpu, plan
 
     run = _read(path, overrides)
@@ -118,7 +125,11 @@ def plan_command(
 @train_command.command("cache")
 @_configured
 def cache_command(path: Path, overrides: tuple[str, ...]) -> None:
-    """Encode a run's clips and embed its prompts, as `sft` does before its first update."""
+    """Encode a run's clips and embed its prompts, as `sft` does before its first update.
+
+    \b
+    puzzlegen train cache --config examples/configs/toy-maze.toml
+    """
     run = _read(path, overrides)
     _need_packages()
     from puzzlegen.shards.reader import ShardDataset
@@ -149,6 +160,9 @@ def sample_command(
     """Write a trained model's videos of held-out puzzles, for `puzzlegen score DIR --instances ...`.
 
     Of a run the best checkpoint is taken. Videos that are there already are kept.
+
+    \b
+    puzzlegen train sample runs/toy --instances data/toy-maze-test --out videos --num 64
     """
     _need_packages()
     from puzzlegen.train.checkpoint import find
@@ -168,7 +182,11 @@ def sample_command(
 @click.argument("checkpoint", type=_FILE, metavar="RUN_OR_CHECKPOINT")
 @click.option("--out", required=True, type=_FOLDER, metavar="DIR", help="A new folder.")
 def export_command(checkpoint: Path, out: Path) -> None:
-    """Write a trained model as diffusers loads it: LoRA or a pipeline. Of a run the best checkpoint is taken."""
+    """Write a trained model as diffusers loads it: LoRA or a pipeline. Of a run the best checkpoint is taken.
+
+    \b
+    puzzlegen train export runs/wan --out lora
+    """
     _need_packages()
     from puzzlegen.train.checkpoint import find
     from puzzlegen.train.export import export
