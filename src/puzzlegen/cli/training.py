@@ -227,4 +227,5 @@ def _tell(checkpoint: Checkpoint, out: Path) -> None:
     success = checkpoint.manifest["scores"].get("success")
     reached = "" if success is None else f", {success:.0%} of held-out puzzles solved"
     click.echo(f"step {checkpoint.step}{reached}: {checkpoint.path}")
-    click.echo(f"Look at {out}/curves.png and {out}/samples; go on with: puzzlegen train sample|export {out}")
+    samples = "" if success is None else f" and {out}/samples"
+    click.echo(f"Look at {out}/curves.png{samples}; go on with: puzzlegen train sample|export {out}")
