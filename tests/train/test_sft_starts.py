@@ -149,7 +149,11 @@ def test_ctrl_c_while_caching_ends_the_run_then(dataset: Path, tmp_path: Path) -
         dataset, data={"folder": str(dataset), "cache": str(tmp_path / "cache")}, evaluation={"every": 0}
     )
     words = ["train", "sft", "--config", written(tables, tmp_path / "c.toml"), "--out", tmp_path / "r", "--quiet"]
-    child = subprocess.Popen([sys.executable, "-c", _SLOW, *map(str, words)], stderr=subprocess.DEVNULL)
+    child = subprocess.Popen(
+        [sys.executable, "-c", _SLOW, *map(str, words)],
+        stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
+    )
     while not (tmp_path / "cache").exists():
         time.sleep(0.02)
     time.sleep(0.2)
