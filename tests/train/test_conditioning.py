@@ -30,7 +30,7 @@ def test_the_model_sees_the_condition_and_never_noise_in_its_place(name: str, tm
     seen = {}
     policy.transformer.register_forward_pre_hook(lambda _, __, inputs: seen.update(inputs), with_kwargs=True)
     policy.velocity(x, SIGMAS, condition)
-    assert torch.equal(seen["hidden_states"][:, :, :1], policy.codec.encode_first(clips[:, 0]))
+    assert torch.equal(seen["hidden_states"][:, :, :1], policy.codec.encode(clips[:, :1]))
     assert torch.equal(seen["hidden_states"][:, :, 1:], x[:, :, 1:])
     per_frame = seen["timestep"].unflatten(1, (x.shape[2], -1))
     assert seen["timestep"].dtype == torch.float32

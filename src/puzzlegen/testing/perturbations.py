@@ -28,7 +28,6 @@ class Change(Protocol):
 
     def __call__(self, frames: Frames, cell_px: float, rng: Rng, strength: float = 1.0, /) -> Frames:
         """New frames."""
-        ...
 
 
 @dataclass(frozen=True)

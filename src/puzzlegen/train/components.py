@@ -109,10 +109,6 @@ class ComponentsCodec:
         z_BTHWC = (x_BTHWD - self.mean_D.to(device)) @ self.components_CD.T.to(device) / self.scale_C.to(device)
         return z_BTHWC.movedim(-1, 1).contiguous()
 
-    def encode_first(self, frames_BHWC: Tensor) -> Tensor:
-        """Latents of clips of one frame."""
-        return self.encode(frames_BHWC[:, None])
-
     def decode(self, z_BCTHW: Tensor) -> Tensor:
         """Clips of latents."""
         device = z_BCTHW.device

@@ -35,9 +35,6 @@ class VideoCodec(Protocol):
     def encode(self, frames_BTHWC: Tensor) -> Tensor:
         """Latents of uint8 clips."""
 
-    def encode_first(self, frames_BHWC: Tensor) -> Tensor:
-        """Latents [B, C, 1, H', W'] of uint8 first frames."""
-
     def decode(self, z_BCTHW: Tensor) -> Tensor:
         """Clips uint8 [B, T, H, W, 3] of latents."""
 
@@ -73,10 +70,6 @@ class PixelCodec:
         t, p = self.temporal, self.patch
         x = x.reshape(batch, 3, frames // t, t, height // p, p, width // p, p)  # B color T frame H row W column
         return x.permute(0, 3, 1, 5, 7, 2, 4, 6).flatten(1, 4)
-
-    def encode_first(self, frames_BHWC: Tensor) -> Tensor:
-        """Latents of clips of one frame."""
-        return self.encode(frames_BHWC[:, None])
 
     def decode(self, z_BCTHW: Tensor) -> Tensor:
         """Clips of latents; exact for those of clips, rounded and clipped for any others."""
@@ -119,10 +112,6 @@ class WanVaeCodec:
         mean, inverse_std = self._moments
         z: Tensor = self.vae.encode(x).latent_dist.mode().float()
         return (z - mean) * inverse_std
-
-    def encode_first(self, frames_BHWC: Tensor) -> Tensor:
-        """Latents of clips of one frame."""
-        return self.encode(frames_BHWC[:, None])
 
     @torch.no_grad()
     def decode(self, z_BCTHW: Tensor) -> Tensor:
