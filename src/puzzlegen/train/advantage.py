@@ -11,13 +11,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Sequence
-from typing import Literal
 
 import torch
 from torch import Tensor
 
-Scale = Literal["group", "batch", "none"]
-"""Whose standard deviation rewards are divided by. "batch" weighs tasks by the spread of their rewards."""
+from puzzlegen.train.reinforcement import Scale
 
 
 def group_advantages(

@@ -15,18 +15,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import pairwise
-from typing import Literal
 
 import torch
 from torch import Tensor
 
 from puzzlegen.train.kernels import Kernel
-
-RatioNorm = Literal["none", "centered", "guard"]
-"""What is done about the bias. "none", as published; "centered" takes it away, so that with the reduction "rsqrt" a
-ratio is of the same size at every resolution; "guard" takes it away and multiplies by s, so that it is of the same size
-at every step (GRPO-Guard without its division of the loss by -dt, which `step_scales` does)."""
-
+from puzzlegen.train.reinforcement import RatioNorm
 
 _LARGEST = 20.0
 """Of a log ratio: beyond, with the reduction "sum", its exponential would be infinite and a gradient of 0 no number."""

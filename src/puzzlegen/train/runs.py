@@ -180,6 +180,7 @@ class Machine:
 class SftRun:
     """Supervised fine-tuning: `puzzlegen train sft --config FILE`."""
 
+    kind: Literal["sft"] = "sft"
     model: ModelConfig
     data: Data
     optimizer: Optimizer
@@ -193,6 +194,12 @@ class SftRun:
     """A checkpoint whose weights the run starts from; the model's own if empty."""
 
     def __post_init__(self) -> None:
-        every, saved = self.evaluation.every, self.checkpoints.every
-        multiple = f"a multiple of checkpoints.every, {saved}: the best checkpoint is chosen among those evaluated"
-        require(every % saved == 0, "evaluation.every", multiple)
+        require_saved(self.evaluation, self.checkpoints)
+
+
+def require_saved(evaluation: Evaluation, checkpoints: Checkpoints) -> None:
+    """Raises InvalidInput unless there is a checkpoint of each evaluation."""
+    multiple = (
+        f"a multiple of checkpoints.every, {checkpoints.every}: the best checkpoint is chosen among those evaluated"
+    )
+    require(evaluation.every % checkpoints.every == 0, "evaluation.every", multiple)

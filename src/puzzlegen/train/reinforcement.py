@@ -1,0 +1,156 @@
+"""What a run of reinforcement is told, section by section; needs no torch. See `runs` for what all runs are told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from puzzlegen.train.configs import ModelConfig, require
+from puzzlegen.train.gaussian import Reduction
+from puzzlegen.train.kernels import Flow, StochasticKernel
+from puzzlegen.train.runs import Checkpoints, Data, Evaluation, Machine, Optimizer, require_saved
+from puzzlegen.train.windows import First, Window
+
+Scale = Literal["group", "batch", "none"]
+"""Whose standard deviation rewards are divided by. "batch" weighs tasks by the spread of their rewards."""
+RatioNorm = Literal["none", "centered", "guard"]
+"""What is done about the bias of ratios, see `objective`. "none", as published; "centered" takes it away, so that with
+the reduction "rsqrt" a ratio is of the same size at every resolution; "guard" takes it away and multiplies by s, so
+that it is of the same size at every step (GRPO-Guard; its division of the loss by -dt is `equalize`'s)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """How clips are sampled that a model learns from."""
+
+    members: int = 8
+    """Clips of each puzzle: a group."""
+    num_steps: int = 10
+    """Steps of the sampler."""
+    tail_steps: int | None = None
+    """Steps after the window, where fewer do; as many as `num_steps` leaves if not given."""
+    window: Window = field(default_factory=First)
+    """Which steps are stochastic, and trained."""
+    kernel: StochasticKernel = field(default_factory=Flow)
+    """The noise of these steps."""
+    shared_noise: bool = True
+    """Members of a group start from the same noise, so that they differ by the window's alone."""
+
+    def __post_init__(self) -> None:
+        require(self.members > 1, "sampling.members", "2 or more: a clip is compared with the others of its puzzle")
+        require(self.num_steps > 1, "sampling.num_steps", "2 or more")
+        require(self.tail_steps is None or self.tail_steps > 0, "sampling.tail_steps", "positive")
+        self.window(0, self.num_steps)  # knows best whether it fits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judging:
+    """What clips are rewarded for."""
+
+    reward: str = "dense"
+    """"dense", "sparse", or a published one of the recipes' [rewards], such as "paper" or "released-code"."""
+    weights: Mapping[str, float] = field(default_factory=dict)
+    """Factor of the advantages of a task's clips, by task; 1 if not given."""
+    watched: str = "sparse"
+    """A second reward, never trained on: of each group's first clip after an mp4 encoder has taken away what is no
+    motion of a puzzle. If it stays behind the reward, the model has learned to please the reader of its videos. Empty
+    for none."""
+    workers: int = 1
+    """Processes that judge clips while others are sampled; 0 judges in between."""
+
+    def __post_init__(self) -> None:
+        require(self.workers >= 0, "judging.workers", "0 or more")
+        require(all(weight >= 0 for weight in self.weights.values()), "judging.weights", "0 or more")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grpo:
+    """Policy gradient with group-relative advantages and a clipped ratio. Defaults are for one pass."""
+
+    kind: Literal["grpo"] = "grpo"
+    scale: Scale = "group"
+    """What rewards are divided by."""
+    advantage_clip: float = 5.0
+    """Largest size of an advantage."""
+    clip: float = 0.1
+    """How far from 1 a ratio may go; published values of about 1e-4 belong to the reduction "mean"."""
+    reduction: Reduction = "rsqrt"
+    """How log-densities of a clip's elements make one number."""
+    norm: RatioNorm = "centered"
+    """What is done about the bias of ratios."""
+    equalize: bool = False
+    """Weigh steps so that all of a window push the velocity alike."""
+    beta: float = 0.0
+    """Weight of the divergence from the model that the run began with; 0 keeps no copy of it."""
+    passes: int = 1
+    """Updates with the same clips; from the second one on ratios are not 1."""
+    tolerance: float = 1e-6
+    """Largest log ratio before the first update with some clips; where it is more, rollout and training differ."""
+
+    def __post_init__(self) -> None:
+        for name in ("advantage_clip", "clip", "passes"):
+            require(getattr(self, name) > 0, f"objective.{name}", "positive")
+        require(self.beta >= 0, "objective.beta", "0 or more")
+        require(self.tolerance >= 0, "objective.tolerance", "0 or more")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rft:
+    """Rejection-sampling fine-tuning: flow matching on those clips of the model's own that solve their puzzle."""
+
+    kind: Literal["rft"] = "rft"
+    draws: int = 1
+    """Noise levels of each clip in an update."""
+
+    def __post_init__(self) -> None:
+        require(self.draws > 0, "objective.draws", "positive")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dpo:
+    """Diffusion-DPO (arXiv:2311.12908) for flow matching: the planner's clip is better than one that failed."""
+
+    kind: Literal["dpo"] = "dpo"
+    beta: float = 100.0
+    """Inverse temperature, on mean squared errors of velocities."""
+    draws: int = 1
+    """Noise levels of each pair in an update."""
+
+    def __post_init__(self) -> None:
+        require(self.beta > 0, "objective.beta", "positive")
+        require(self.draws > 0, "objective.draws", "positive")
+
+
+ObjectiveConfig = Grpo | Rft | Dpo
+"""What is done with judged clips, told by `kind`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrpoRun:
+    """Reinforcement: `puzzlegen train grpo --config FILE`."""
+
+    kind: Literal["grpo"] = "grpo"
+    model: ModelConfig
+    data: Data
+    optimizer: Optimizer
+    sampling: Sampling = field(default_factory=Sampling)
+    judging: Judging = field(default_factory=Judging)
+    objective: ObjectiveConfig = field(default_factory=Grpo)
+    evaluation: Evaluation = field(default_factory=Evaluation)
+    checkpoints: Checkpoints = field(default_factory=Checkpoints)
+    machine: Machine = field(default_factory=Machine)
+    seed: int = 0
+    """Of noise and the order of puzzles."""
+    init: str = ""
+    """A checkpoint whose weights the run starts from, such as that of a supervised run; the model's own if empty."""
+
+    def __post_init__(self) -> None:
+        batch, members = self.optimizer.batch, self.sampling.members
+        require(batch % members == 0, "optimizer.batch", f"a multiple of sampling.members, {members}: whole groups")
+        require_saved(self.evaluation, self.checkpoints)
+
+    @property
+    def groups(self) -> int:
+        """Puzzles of an update."""
+        return self.optimizer.batch // self.sampling.members
