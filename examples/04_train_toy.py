@@ -14,7 +14,7 @@ from puzzlegen.generate.plan import Request
 from puzzlegen.generate.run import generate
 from puzzlegen.generate.sample import Stream
 from puzzlegen.render.formats import parse_format
-from puzzlegen.train import sft
+from puzzlegen.train import loop
 from puzzlegen.train.runs import SftRun
 
 PRESET = Path(__file__).parent / "configs" / "toy-maze.toml"
@@ -31,7 +31,7 @@ def main(out: Path) -> None:
     data, held_out = mazes(out / "data", "train", 400), mazes(out / "held-out", "test", 16)
     changes = [f"data.folder={data}", f"evaluation.folder={held_out}", "optimizer.steps=100", "machine.trackers=[]"]
     run = config.load(SftRun, PRESET, [*changes, "evaluation.every=100", "checkpoints.every=100"])
-    checkpoint = sft.train(run, out / "run")
+    checkpoint = loop.train(run, out / "run")
     assert checkpoint
     print(f"step {checkpoint.step}: success {checkpoint.manifest['scores']['success']:.0%}, as expected so early")
     print(f"Look at {out}/run/curves.png and {out}/run/samples; {len(ShardDataset(data))} clips were trained on.")

@@ -11,9 +11,11 @@ torch = pytest.importorskip("torch", reason="training needs puzzlegen[train]")
 
 from torch import Tensor  # noqa: E402
 
+from puzzlegen.train.figures import ratio_figures  # noqa: E402
 from puzzlegen.train.gaussian import Gaussian, Reduction  # noqa: E402
 from puzzlegen.train.kernels import Cps, Dance, Flow, Kernel, Xflow  # noqa: E402
-from puzzlegen.train.objective import RatioNorm, clipped_losses, log_ratio, ratio_figures, step_scales  # noqa: E402
+from puzzlegen.train.objective import clipped_losses, log_ratio, step_scales  # noqa: E402
+from puzzlegen.train.reinforcement import RatioNorm  # noqa: E402
 from puzzlegen.train.schedule import sigma_grid  # noqa: E402
 
 CLIP = 0.1
@@ -130,8 +132,9 @@ def test_scaled_steps_push_the_velocity_alike(kernel: Kernel, norm: RatioNorm) -
 
 
 def test_figures_tell_what_the_ratios_are() -> None:
-    ratios = torch.tensor([[1.0, 1.2], [0.5, 1.05], [1.3, 0.8]], dtype=torch.float64)
-    found = ratio_figures(ratios.log(), torch.tensor([1.0, 2.0, -1.0]), CLIP)
+    ratios = torch.tensor([1.0, 1.2, 0.5, 1.05, 1.3, 0.8], dtype=torch.float64)
+    advantages = torch.tensor([1.0, 1.0, 2.0, 2.0, -1.0, -1.0])
+    found = ratio_figures(ratios.log(), advantages, CLIP)
     assert found == pytest.approx(
         {
             "ratio/mean": 5.85 / 6,

@@ -117,7 +117,7 @@ def test_six_updates_are_three_and_three_more_bit_for_bit(ema: float, muon_lr: f
     run(first, before, range(3))
     second = {name: nn.Parameter(torch.zeros_like(weight)) for name, weight in first.items()}
     after = Optimization(second, config)
-    after.restore({name: tensor.clone() for name, tensor in before.state().items()}, 3)
+    after.restore({name: tensor.clone() for name, tensor in before.state().items()})
     run(second, after, range(3, 6))
     expected, found = uninterrupted.state(), after.state()
     assert set(expected) == set(found)
@@ -131,7 +131,7 @@ def test_a_state_of_another_model_is_refused() -> None:
     state = optimization.state()
     other = Optimization(weights, Optimizer(steps=5, batch=1))
     with pytest.raises(CorruptData, match="does not fit the model: ema/bias and 1 more"):
-        other.restore(state, 1)
+        other.restore(state)
 
 
 @pytest.mark.parametrize(

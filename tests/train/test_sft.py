@@ -19,7 +19,7 @@ from torch import Tensor  # noqa: E402
 
 from puzzlegen.errors import InvalidInput, OutputError  # noqa: E402
 from puzzlegen.shards.reader import ShardDataset  # noqa: E402
-from puzzlegen.train import sft  # noqa: E402
+from puzzlegen.train import loop  # noqa: E402
 from puzzlegen.train.checkpoint import find  # noqa: E402
 from puzzlegen.train.policy import open_policy  # noqa: E402
 from runs import WORDS, lines, start  # noqa: E402
@@ -37,7 +37,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def whole(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that nothing disturbed."""
     folder = tmp_path_factory.mktemp("runs") / "whole"
-    sft.train(run_for(dataset), folder, quiet=True)
+    loop.train(run_for(dataset), folder, quiet=True)
     return folder
 
 
@@ -65,7 +65,7 @@ def test_the_averaged_weights_are_those_of_the_model_in_a_checkpoint(whole: Path
 
 def test_a_finished_run_is_left_as_it_is(whole: Path, dataset: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in (whole / "checkpoints").rglob("*")}
-    checkpoint = sft.train(run_for(dataset), whole, quiet=True)
+    checkpoint = loop.train(run_for(dataset), whole, quiet=True)
     assert checkpoint and checkpoint.step == 6
     assert {path: path.stat().st_mtime_ns for path in (whole / "checkpoints").rglob("*")} == before
     assert len(log_of(whole)) == 8
@@ -88,8 +88,8 @@ def test_a_run_that_was_ended_goes_on_to_the_same_bits(number: signal.Signals, d
     if number == signal.SIGTERM:
         assert lines(said)[-1] == "Interrupted. What is complete stays; run the same command to go on."
     run = run_for(dataset, **changes)
-    sft.train(run, tmp_path / "ended", quiet=True)
-    sft.train(run, tmp_path / "whole", quiet=True)
+    loop.train(run, tmp_path / "ended", quiet=True)
+    loop.train(run, tmp_path / "whole", quiet=True)
     assert_same(state_of(tmp_path / "ended", 60), state_of(tmp_path / "whole", 60))
     assert log_of(tmp_path / "ended") == log_of(tmp_path / "whole")
 
@@ -109,7 +109,7 @@ def assert_close(one: dict[str, Tensor], other: dict[str, Tensor]) -> None:
 def test_micro_batches_change_nothing_but_rounding(micro_batch: int, dataset: Path, tmp_path: Path) -> None:
     for name, size in (("one", 0), ("parts", micro_batch)):
         run = run_for(dataset, optimizer={"steps": 1}, machine={"micro_batch": size})
-        sft.train(run, tmp_path / name, quiet=True)
+        loop.train(run, tmp_path / name, quiet=True)
     assert_close(state_of(tmp_path / "one", 1), state_of(tmp_path / "parts", 1))
 
 
@@ -122,7 +122,7 @@ def test_two_processes_are_one(parallel: str, dataset: Path, tmp_path: Path) -> 
     done = subprocess.run(list(map(str, words)), capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("step 1") == 1
-    sft.train(run_for(dataset, optimizer={"steps": 1}), tmp_path / "one", quiet=True)
+    loop.train(run_for(dataset, optimizer={"steps": 1}), tmp_path / "one", quiet=True)
     assert_close(state_of(tmp_path / "one", 1), state_of(tmp_path / "two", 1))
     one, two = log_of(tmp_path / "one"), log_of(tmp_path / "two")
     assert two == [pytest.approx(line, rel=1e-5) for line in one]
@@ -132,7 +132,7 @@ def test_two_processes_are_one(parallel: str, dataset: Path, tmp_path: Path) -> 
 def test_a_run_starts_from_the_weights_of_another(whole: Path, dataset: Path, tmp_path: Path) -> None:
     run = run_for(dataset, optimizer={"steps": 1, "lr": 1e-12})
     tables: dict[str, Any] = {"init": str(whole)}
-    sft.train(type(run)(**{name: getattr(run, name) for name in run.__slots__} | tables), tmp_path / "r", quiet=True)
+    loop.train(type(run)(**{name: getattr(run, name) for name in run.__slots__} | tables), tmp_path / "r", quiet=True)
     source = state_of(whole)
     for name, value in state_of(tmp_path / "r", 1).items():
         if name.startswith("weights/"):
@@ -142,26 +142,26 @@ def test_a_run_starts_from_the_weights_of_another(whole: Path, dataset: Path, tm
 def test_the_folder_of_another_run_is_refused(whole: Path, dataset: Path, tmp_path: Path) -> None:
     complaint = r"whole holds another run \(optimizer.lr: 0.001 there, 0.5 asked\). Choose another --out."
     with pytest.raises(OutputError, match=complaint):
-        sft.train(run_for(dataset, optimizer={"lr": 0.5}), whole, quiet=True)
+        loop.train(run_for(dataset, optimizer={"lr": 0.5}), whole, quiet=True)
     (tmp_path / "holiday.jpg").touch()
     with pytest.raises(OutputError, match="is not empty and holds no run of puzzlegen"):
-        sft.train(run_for(dataset), tmp_path, quiet=True)
+        loop.train(run_for(dataset), tmp_path, quiet=True)
     assert [path.name for path in tmp_path.iterdir()] == ["holiday.jpg"]
 
 
 def test_a_run_on_other_clips_in_the_same_folder_is_refused(dataset: Path, tmp_path: Path) -> None:
     changing = new_dataset(tmp_path / "d", seed=1)
-    sft.train(run_for(changing), tmp_path / "r", quiet=True)
+    loop.train(run_for(changing), tmp_path / "r", quiet=True)
     changing.rename(tmp_path / "away")
     new_dataset(tmp_path / "d", seed=2)
     with pytest.raises(OutputError, match=r"r holds another run \(clips: "):
-        sft.train(run_for(tmp_path / "d"), tmp_path / "r", quiet=True)
+        loop.train(run_for(tmp_path / "d"), tmp_path / "r", quiet=True)
 
 
 def test_the_machine_may_change_between_two_starts(dataset: Path, tmp_path: Path) -> None:
-    sft.train(run_for(dataset, optimizer={"steps": 2}), tmp_path / "r", quiet=True)
+    loop.train(run_for(dataset, optimizer={"steps": 2}), tmp_path / "r", quiet=True)
     run = run_for(dataset, optimizer={"steps": 2}, machine={"micro_batch": 1})
-    assert sft.train(run, tmp_path / "r", quiet=True)
+    assert loop.train(run, tmp_path / "r", quiet=True)
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_what_cannot_be_trained_on_is_said_in_one_line(
     sections: dict[str, dict[str, Any]], complaint: str, dataset: Path, tmp_path: Path
 ) -> None:
     with pytest.raises((InvalidInput, OutputError), match=complaint) as raised:
-        sft.train(run_for(dataset, **sections), tmp_path / "r", quiet=True)
+        loop.train(run_for(dataset, **sections), tmp_path / "r", quiet=True)
     assert "\n" not in str(raised.value)
 
 
@@ -186,13 +186,13 @@ def test_a_checkpoint_of_another_model_is_refused(whole: Path, dataset: Path, tm
     wider = run_for(dataset, model={"ffn_dim": 32})
     values = {name: getattr(wider, name) for name in wider.__slots__} | {"init": str(whole)}
     with pytest.raises(InvalidInput, match="is of another model: ffn_dim is 16, not 32"):
-        sft.train(type(wider)(**values), tmp_path / "r", quiet=True)
+        loop.train(type(wider)(**values), tmp_path / "r", quiet=True)
 
 
 def test_clips_are_drawn_as_the_mixture_says(dataset: Path, tmp_path: Path) -> None:
     mixture = [{"task": "maze", "weight": 1.0, "final_weight": 0.0}, {"task": "flowfree", "weight": 0.0}]
     mixture[1] |= {"final_weight": 1.0}
-    sft.train(run_for(dataset, data={"mixture": mixture}), tmp_path / "r", quiet=True)
+    loop.train(run_for(dataset, data={"mixture": mixture}), tmp_path / "r", quiet=True)
     manifest = json.loads((tmp_path / "r/checkpoints/step-00000006/manifest.json").read_text())
     mazes, boards = manifest["taken"]
     assert mazes + boards == 24 and 4 <= mazes <= 20
@@ -209,6 +209,6 @@ def test_a_small_model_learns_a_few_clips_by_heart(tmp_path: Path) -> None:
         evaluation={"every": 0},
         checkpoints={"every": 150},
     )
-    sft.train(run, tmp_path / "r", quiet=True)
+    loop.train(run, tmp_path / "r", quiet=True)
     losses = [line["loss"] for line in log_of(tmp_path / "r") if "loss" in line]
     assert sum(losses[-10:]) / 10 < 0.1 * losses[0]

@@ -16,7 +16,7 @@ torch = pytest.importorskip("torch", reason="training needs puzzlegen[train]")
 
 from puzzlegen.errors import Diverged, InvalidInput, PuzzlegenError  # noqa: E402
 from puzzlegen.shards.reader import ShardDataset  # noqa: E402
-from puzzlegen.train import cache, sft  # noqa: E402
+from puzzlegen.train import cache, loop  # noqa: E402
 from puzzlegen.train.policy import open_policy  # noqa: E402
 from runs import called  # noqa: E402
 from sft_runs import log_of, new_dataset, run_for, tables_for, written  # noqa: E402
@@ -28,7 +28,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_muon_with_lora_leaves_adamw_without_weights(dataset: Path, tmp_path: Path) -> None:
-    sft.train(
+    loop.train(
         run_for(dataset, model={"lora": {"rank": 2}}, optimizer={"steps": 1, "muon_lr": 1e-3}),
         tmp_path / "r",
         quiet=True,
@@ -37,11 +37,13 @@ def test_muon_with_lora_leaves_adamw_without_weights(dataset: Path, tmp_path: Pa
 
 def test_a_loss_that_is_not_finite_ends_the_run(dataset: Path, tmp_path: Path) -> None:
     with pytest.raises(Diverged, match=r"The gradient of update \d is not finite. Lower optimizer.lr"):
-        sft.train(run_for(dataset, optimizer={"lr": 1e20, "warmup": 0}), tmp_path / "r", quiet=True)
+        loop.train(run_for(dataset, optimizer={"lr": 1e20, "warmup": 0}), tmp_path / "r", quiet=True)
 
 
 def test_one_process_shares_nothing(dataset: Path, tmp_path: Path) -> None:
-    assert sft.train(run_for(dataset, optimizer={"steps": 1}, machine={"parallel": "fsdp"}), tmp_path / "r", quiet=True)
+    assert loop.train(
+        run_for(dataset, optimizer={"steps": 1}, machine={"parallel": "fsdp"}), tmp_path / "r", quiet=True
+    )
 
 
 @pytest.mark.parametrize(
@@ -49,31 +51,31 @@ def test_one_process_shares_nothing(dataset: Path, tmp_path: Path) -> None:
 )
 def test_a_start_that_was_refused_leaves_the_folder_free(bad: dict[str, Any], dataset: Path, tmp_path: Path) -> None:
     with pytest.raises(PuzzlegenError):
-        sft.train(run_for(dataset, **bad), tmp_path / "r", quiet=True)
-    sft.train(run_for(dataset, optimizer={"steps": 1}), tmp_path / "r", quiet=True)
+        loop.train(run_for(dataset, **bad), tmp_path / "r", quiet=True)
+    loop.train(run_for(dataset, optimizer={"steps": 1}), tmp_path / "r", quiet=True)
 
 
 def test_other_held_out_puzzles_make_another_run(dataset: Path, tmp_path: Path) -> None:
     held, tables = tmp_path / "h", {"evaluation": {"folder": str(tmp_path / "h"), "every": 3}}
     new_dataset(held, seed=1, num=3)
-    sft.train(run_for(dataset, **tables), tmp_path / "r", quiet=True)
+    loop.train(run_for(dataset, **tables), tmp_path / "r", quiet=True)
     held.rename(tmp_path / "away")
     new_dataset(held, seed=2, num=3)
     with pytest.raises(PuzzlegenError, match="another run"):
-        sft.train(run_for(dataset, **tables), tmp_path / "r", quiet=True)
+        loop.train(run_for(dataset, **tables), tmp_path / "r", quiet=True)
 
 
 def test_a_moved_dataset_is_the_same_run(dataset: Path, tmp_path: Path) -> None:
     run = run_for(dataset, optimizer={"steps": 1})
-    sft.train(run, tmp_path / "r", quiet=True)
+    loop.train(run, tmp_path / "r", quiet=True)
     (tmp_path / "link").symlink_to(dataset)
-    sft.train(run_for(tmp_path / "link", optimizer={"steps": 1}), tmp_path / "r", quiet=True)
+    loop.train(run_for(tmp_path / "link", optimizer={"steps": 1}), tmp_path / "r", quiet=True)
 
 
 def test_puzzles_that_cannot_be_evaluated_are_refused_before_training(dataset: Path, tmp_path: Path) -> None:
     sections = {"model": {"labels": ["maze"]}, "data": {"mixture": [{"task": "maze"}]}}
     with pytest.raises(PuzzlegenError):
-        sft.train(run_for(dataset, **sections), tmp_path / "r", quiet=True)
+        loop.train(run_for(dataset, **sections), tmp_path / "r", quiet=True)
     assert not (tmp_path / "r/log.jsonl").exists() or log_of(tmp_path / "r") == []
 
 
@@ -94,9 +96,9 @@ def test_the_shell_of_accelerate_does_not_scale_gradients(
     dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = run_for(dataset, optimizer={"steps": 1})
-    sft.train(run, tmp_path / "a", quiet=True)
+    loop.train(run, tmp_path / "a", quiet=True)
     monkeypatch.setenv("ACCELERATE_GRADIENT_ACCUMULATION_STEPS", "4")
-    sft.train(run, tmp_path / "b", quiet=True)
+    loop.train(run, tmp_path / "b", quiet=True)
     assert log_of(tmp_path / "b")[0]["grad_norm"] == pytest.approx(log_of(tmp_path / "a")[0]["grad_norm"])
 
 
@@ -126,9 +128,9 @@ def test_a_model_with_more_positions_than_it_knows_is_refused_on_cached_latents_
     assert called("generate", "maze:tiny", *options).returncode == 0
     base = {"labels": ["maze"], "patch": 1, "temporal": 4}
     rest = {"optimizer": {"steps": 1, "batch": 1}, "evaluation": {"every": 0}}
-    sft.train(run_for(tmp_path / "d", model=base | {"token": 8}, **rest), tmp_path / "a", quiet=True)
+    loop.train(run_for(tmp_path / "d", model=base | {"token": 8}, **rest), tmp_path / "a", quiet=True)
     with pytest.raises(PuzzlegenError, match="positions"):
-        sft.train(run_for(tmp_path / "d", model=base | {"token": 1}, **rest), tmp_path / "b", quiet=True)
+        loop.train(run_for(tmp_path / "d", model=base | {"token": 1}, **rest), tmp_path / "b", quiet=True)
 
 
 _SLOW = """
@@ -164,7 +166,7 @@ def test_ctrl_c_while_caching_ends_the_run_then(dataset: Path, tmp_path: Path) -
 
 def test_cache_serves_a_run_that_starts_from_another(dataset: Path, tmp_path: Path) -> None:
     sections = {"model": {"channels": 8}, "optimizer": {"steps": 1}, "evaluation": {"every": 0}}
-    sft.train(run_for(dataset, **sections), tmp_path / "source", quiet=True)
+    loop.train(run_for(dataset, **sections), tmp_path / "source", quiet=True)
     other, cached = new_dataset(tmp_path / "other", seed=9), tmp_path / "cache"
     config = written(
         tables_for(other, **sections, data={"folder": str(other), "cache": str(cached)}), tmp_path / "c.toml"

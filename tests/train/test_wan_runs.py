@@ -15,7 +15,7 @@ from torch import Tensor  # noqa: E402
 from puzzlegen import canonical  # noqa: E402
 from puzzlegen.errors import OutputError  # noqa: E402
 from puzzlegen.shards.reader import ShardDataset  # noqa: E402
-from puzzlegen.train import sft  # noqa: E402
+from puzzlegen.train import loop  # noqa: E402
 from puzzlegen.train.checkpoint import find  # noqa: E402
 from puzzlegen.train.conditioning import token_timesteps  # noqa: E402
 from puzzlegen.train.export import export  # noqa: E402
@@ -75,7 +75,7 @@ def trained(run: SftRun, base: Path, checkpoint: Path) -> tuple[WanTransformer3D
 
 def test_an_exported_lora_gives_a_pipeline_the_trained_velocities(dataset: Path, base: Path, tmp_path: Path) -> None:
     run = wan_run(dataset, base, rank=4)
-    sft.train(run, tmp_path / "r", quiet=True)
+    loop.train(run, tmp_path / "r", quiet=True)
     assert log_of(tmp_path / "r")[-1]["success"] == 0
     found = find(tmp_path / "r")
     line = export(found, found.run.model, tmp_path / "lora")
@@ -90,7 +90,7 @@ def test_an_exported_lora_gives_a_pipeline_the_trained_velocities(dataset: Path,
 
 def test_a_wholly_trained_model_is_exported_as_a_pipeline(dataset: Path, base: Path, tmp_path: Path) -> None:
     run = wan_run(dataset, base, rank=0)
-    sft.train(run, tmp_path / "r", quiet=True)
+    loop.train(run, tmp_path / "r", quiet=True)
     found = find(tmp_path / "r")
     assert export(found, found.run.model, tmp_path / "all") == (
         f"WanImageToVideoPipeline.from_pretrained({str(tmp_path / 'all')!r})"

@@ -17,8 +17,10 @@ from puzzlegen.errors import InvalidInput, MissingExtra
 if TYPE_CHECKING:
     from puzzlegen.render.formats import ClipFormat
     from puzzlegen.train.checkpoint import Checkpoint
+    from puzzlegen.train.reinforcement import AnyRun
     from puzzlegen.train.runs import SftRun
 
+Run = TypeVar("Run")
 Command = TypeVar("Command", bound=Callable[..., Any])
 _PACKAGES = ("torch", "diffusers", "accelerate", "peft", "transformers", "safetensors", "matplotlib")
 _FILE = click.Path(path_type=Path)
@@ -72,14 +74,27 @@ def sft_command(path: Path, overrides: tuple[str, ...], out: Path, quiet: bool) 
     puzzlegen train sft --config examples/configs/toy-maze.toml --out runs/toy
     torchrun --nproc-per-node 8 -m puzzlegen train sft --config examples/configs/wan22-5b-480.toml --out runs/wan
     """
-    run = _read(path, overrides)
-    _need_packages()
-    from puzzlegen.train.sft import train
+    from puzzlegen.train.runs import SftRun
 
-    with bar(disable=quiet) as progress:
-        checkpoint = train(run, out, progress=progress, quiet=quiet)
-    if checkpoint:  # the first process's
-        _tell(checkpoint, out)
+    _train(_read(path, overrides, SftRun), out, quiet)
+
+
+@train_command.command("grpo")
+@_configured
+@click.option("--out", required=True, type=_FOLDER, metavar="DIR", help="Folder of the run.")
+@click.option("--quiet", is_flag=True, help="No progress.")
+def grpo_command(path: Path, overrides: tuple[str, ...], out: Path, quiet: bool) -> None:
+    """Reinforcement: let a model try puzzles, judge its clips, make the better ones likelier.
+
+    Starts from the checkpoint that `init` names. The same command goes on where it stopped; Ctrl-C writes a checkpoint
+    first. `objective.kind` may be rft or dpo, for comparison.
+
+    \b
+    puzzlegen train grpo --config examples/configs/toy-maze-grpo.toml --set init=runs/toy --out runs/toy-grpo
+    """
+    from puzzlegen.train.reinforcement import GrpoRun
+
+    _train(_read(path, overrides, GrpoRun), out, quiet)
 
 
 @train_command.command("plan")
@@ -100,8 +115,9 @@ def plan_command(
     puzzlegen train plan --config examples/configs/wan22-5b-256.toml --clip square256 --gpus 8
     """
     from puzzlegen.train.plan import Gpu, plan
+    from puzzlegen.train.runs import SftRun
 
-    run = _read(path, overrides)
+    run = _read(path, overrides, SftRun)
     size = _clip_size(run, clip)
     if run.optimizer.batch % gpus:
         raise InvalidInput(
@@ -130,15 +146,18 @@ def cache_command(path: Path, overrides: tuple[str, ...]) -> None:
     \b
     puzzlegen train cache --config examples/configs/toy-maze.toml
     """
-    run = _read(path, overrides)
+    from puzzlegen.train.runs import SftRun
+
+    run = _read(path, overrides, SftRun)
     _need_packages()
     from puzzlegen.shards.reader import ShardDataset
     from puzzlegen.train.machine import open_machine
-    from puzzlegen.train.prepare import origin_of, prepared
+    from puzzlegen.train.prepare import cached, origin_of, ready
 
-    dataset = ShardDataset(run.data.folder, split=run.data.split)
+    dataset, machine = ShardDataset(run.data.folder, split=run.data.split), open_machine(run.machine)
     with bar() as progress:
-        _, latents = prepared(run, dataset, open_machine(run.machine), progress, after=origin_of(run))
+        policy = ready(run, dataset, machine, progress, origin=origin_of(run))
+        latents = cached(run, dataset, policy, machine, progress)
     shape = "x".join(map(str, latents.shape_CTHW))
     click.echo(f"{len(latents)} clips as latents of {shape}: {run.data.cache_folder}")
 
@@ -195,11 +214,20 @@ def export_command(checkpoint: Path, out: Path) -> None:
     click.echo(f"written: {out}, step {found.step}. Load it: {export(found, found.run.model, out)}")
 
 
-def _read(path: Path, overrides: tuple[str, ...]) -> SftRun:
+def _read(path: Path, overrides: tuple[str, ...], kind: type[Run]) -> Run:
     from puzzlegen import config
-    from puzzlegen.train.runs import SftRun
 
-    return config.load(SftRun, path, overrides)
+    return config.load(kind, path, overrides)
+
+
+def _train(run: AnyRun, out: Path, quiet: bool) -> None:
+    _need_packages()
+    from puzzlegen.train.loop import train
+
+    with bar(disable=quiet) as progress:
+        checkpoint = train(run, out, progress=progress, quiet=quiet)
+    if checkpoint:  # the first process's
+        _tell(checkpoint, out)
 
 
 def _clip_size(run: SftRun, clip: str | None) -> ClipFormat:

@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import diffusers
 import peft
@@ -26,7 +26,7 @@ import puzzlegen
 from puzzlegen import canonical
 from puzzlegen.errors import CorruptData, InvalidInput, OutputError
 from puzzlegen.shards import writer
-from puzzlegen.train.runs import SftRun
+from puzzlegen.train.reinforcement import AnyRun
 
 FORMAT = 1
 FOLDER, MODEL, STATE, MANIFEST = "checkpoints", "model", "state.safetensors", "manifest.json"
@@ -51,9 +51,10 @@ class Checkpoint:
         return self.path / MODEL
 
     @property
-    def run(self) -> SftRun:
+    def run(self) -> AnyRun:
         """The configuration. Raises InvalidInput for one that this version does not know."""
-        return canonical.decode(SftRun, self.manifest["run"], f"{self.path}/{MANIFEST} run")
+        kind, where = cast("type[AnyRun]", AnyRun), f"{self.path}/{MANIFEST} run"
+        return canonical.decode(kind, self.manifest["run"], where)
 
     @property
     def rank(self) -> tuple[float, float]:

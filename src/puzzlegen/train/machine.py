@@ -15,10 +15,12 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from accelerate.utils import InitProcessGroupKwargs, broadcast_object_list
+from torch import nn
 
 from puzzlegen import canonical
 from puzzlegen.errors import InvalidInput, OutputError, PuzzlegenError
 from puzzlegen.shards.store import open_store
+from puzzlegen.train.policy import VideoPolicy
 from puzzlegen.train.runs import Machine
 
 RUN = "run.json"
@@ -44,6 +46,17 @@ def open_machine(config: Machine) -> Accelerator:
     if kind != "NO" and not kind.startswith("MULTI_"):
         raise InvalidInput(f"accelerate is set up for {kind}. Choose plain processes there, and set machine.parallel.")
     return accelerator
+
+
+def distributed(losses: nn.Module, policy: VideoPolicy, config: Machine, accelerator: Accelerator) -> nn.Module:
+    """A module that makes losses with the policy, ready for all processes, with weights where they belong."""
+    if config.compile:
+        policy.compile()
+    if config.parallel == "fsdp" and accelerator.num_processes > 1:
+        policy.shard()
+        return losses
+    wrapped: nn.Module = accelerator.prepare(losses)
+    return wrapped
 
 
 @contextmanager

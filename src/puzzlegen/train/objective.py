@@ -1,4 +1,4 @@
-"""The objective of GRPO: the clipped ratio of policies, step by step; what evens steps out; and figures of ratios.
+"""The objective of GRPO: the clipped ratio of policies, step by step, and what evens steps out.
 
     r = exp(log p - log p_old),  loss = max(-A r, -A clip(r, 1 - epsilon, 1 + epsilon)) + beta KL(p || p_ref)
 
@@ -72,23 +72,3 @@ def step_scales(
     inverse = {n: 1 / (abs(step.velocity) if norm == "guard" else step.sensitivity) for n, step in steps.items()}
     total = sum(inverse.values())
     return {number: value * len(inverse) / total for number, value in inverse.items()}
-
-
-def ratio_figures(log_ratio_Bk: Tensor, advantage_B: Tensor, clip: float) -> dict[str, float]:
-    """For the log: of all members and trained steps of an update, gathered from all processes.
-
-    Args:
-        log_ratio_Bk: of each member at each trained step.
-        advantage_B: of each member.
-        clip: as in the loss.
-    """
-    log_ratios = log_ratio_Bk.detach().double()
-    ratio, advantage = log_ratios.exp(), advantage_B.to(log_ratios)[:, None]
-    return {
-        "ratio/mean": ratio.mean().item(),
-        "ratio/min": ratio.min().item(),
-        "ratio/max": ratio.max().item(),
-        "ratio/logp_absdiff": log_ratios.abs().max().item(),
-        "clip_frac_high": ((ratio > 1 + clip) & (advantage > 0)).double().mean().item(),
-        "clip_frac_low": ((ratio < 1 - clip) & (advantage < 0)).double().mean().item(),
-    }

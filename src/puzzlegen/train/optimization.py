@@ -41,6 +41,7 @@ class Optimization:
         if hidden:
             muon = Muon(hidden.values(), weight_decay=decay, adjust_lr_fn="match_rms_adamw")
             self._optimizers["muon"] = muon, config.muon_lr
+        self._updates = torch.zeros((), dtype=torch.int64)
         self._ema = EMAModel(self._weights.values(), decay=config.ema, foreach=True) if config.ema else None
 
     def update(self, step: int) -> dict[str, float]:
@@ -59,6 +60,7 @@ class Optimization:
             for group in optimizer.param_groups:
                 group["lr"] = lr * share
         self._step()
+        self._updates += 1
         if self._ema:
             self._ema.step(self._weights.values())
         return {"lr": self._config.lr * share, "grad_norm": norm}
@@ -88,8 +90,8 @@ class Optimization:
         """All that is needed to go on: weights, their averages, the optimizers' running means. As for `averages`."""
         return _gathered(self._tensors().items(), keep)
 
-    def restore(self, state: Mapping[str, Tensor], step: int) -> None:
-        """Continue after this many updates. Raises CorruptData unless `state` is of a run of the same model."""
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Continue where `state` was taken. Raises CorruptData unless `state` is of a run of the same model."""
         for weight in self._weights.values():  # optimizers make their means with the first gradient
             weight.grad = torch.zeros_like(weight)
         self._step()
@@ -101,7 +103,7 @@ class Optimization:
             for name, tensor in own.items():
                 tensor.copy_(_like(tensor, state[name]))
         if self._ema:
-            self._ema.optimization_step = step
+            self._ema.optimization_step = int(self._updates)
 
     @torch.no_grad()
     def _put(self, values: Iterable[Tensor]) -> None:
@@ -110,6 +112,7 @@ class Optimization:
 
     def _tensors(self) -> dict[str, Tensor]:
         named: dict[str, Tensor] = {f"weights/{name}": weight for name, weight in self._weights.items()}
+        named["updates"] = self._updates
         if self._ema:
             named |= {f"ema/{n}": value for n, value in zip(self._weights, self._ema.shadow_params, strict=True)}
         for kind, (optimizer, _) in self._optimizers.items():

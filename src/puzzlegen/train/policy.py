@@ -54,8 +54,11 @@ class VideoPolicy(Protocol):
     def trainable(self) -> dict[str, nn.Parameter]:
         """The trained weights by name, float32, in a fixed order."""
 
+    def remember(self) -> None:
+        """Keep the trained weights as they are now, for `reference`; before they are shared by processes."""
+
     def reference(self) -> AbstractContextManager[None]:
-        """Inside, the model is as it was before training. Raises InvalidInput where that is not kept."""
+        """Inside, the model is as it was when told to `remember`; without gradients."""
 
     def shard(self) -> None:
         """Keep only a part of the weights on each process, joined layer by layer when needed (FSDP2)."""

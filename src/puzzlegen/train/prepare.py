@@ -18,7 +18,7 @@ from puzzlegen.train.checkpoint import Checkpoint, find
 from puzzlegen.train.components import ComponentsCodec
 from puzzlegen.train.configs import ToyModel, WanModel
 from puzzlegen.train.policy import VideoPolicy, open_policy
-from puzzlegen.train.runs import SftRun
+from puzzlegen.train.reinforcement import AnyRun
 from puzzlegen.train.texts import TextCache
 from puzzlegen.types import Progress, silent
 
@@ -26,35 +26,50 @@ _FITTED_CLIPS = 512
 """Of a dataset, to which a codec is fitted."""
 
 
-def prepared(
-    run: SftRun,
+def ready(
+    run: AnyRun,
     dataset: ShardDataset,
     accelerator: Accelerator,
     progress: Progress = silent,
     *,
-    after: Checkpoint | None = None,
-) -> tuple[VideoPolicy, LatentCache]:
-    """The model, and the latents of its clips.
+    origin: Checkpoint | None = None,
+    codec_of: Checkpoint | None = None,
+) -> VideoPolicy:
+    """The model as it is before a run's first update, which takes the run's clips and texts.
 
     Args:
         run: the configuration.
         dataset: that is trained on.
         accelerator: its processes share the work.
         progress: told about finished pieces of work.
-        after: from which the run goes on, or starts; its codec is kept. Weights are not loaded here.
+        origin: whose weights, and whose codec, the run starts with; the model's own if not given.
+        codec_of: a checkpoint with the codec that is taken instead of the origin's, or of one fitted anew.
 
     Raises:
         InvalidInput: a model that is not there, clips or prompts that it cannot take.
         OutputError: the cache cannot be written.
-        CorruptData: a file of the cache, or a clip, is not what it should be.
     """
-    cache = Path(run.data.cache_folder)
     datasets = [dataset, *filter(None, [held_out_dataset(run)])]
     prompts = {prompt for one in datasets for prompt in one.column("prompt")}
-    policy = opened(run, prompts, accelerator, _codec(run, dataset, accelerator, after), progress)
+    policy = opened(run, prompts, accelerator, _codec(run, dataset, accelerator, codec_of or origin), progress)
     for one in datasets:
         policy.latent_shape(*clip_size(one))
         policy.check_texts(set(one.column(policy.text_column)))
+    if origin:
+        policy.load(origin.model)
+    return policy
+
+
+def cached(
+    run: AnyRun, dataset: ShardDataset, policy: VideoPolicy, accelerator: Accelerator, progress: Progress = silent
+) -> LatentCache:
+    """The latents of a run's clips, of which those that are missing are made.
+
+    Raises:
+        OutputError: the cache cannot be written.
+        CorruptData: a file of the cache, or a clip, is not what it should be.
+    """
+    cache = Path(run.data.cache_folder)
     cache_latents(
         policy,
         dataset,
@@ -65,27 +80,27 @@ def prepared(
         progress=progress,
     )
     accelerator.wait_for_everyone()
-    return policy, LatentCache(cache, dataset, policy.codec.fingerprint, dtype=run.data.cache_precision)
+    return LatentCache(cache, dataset, policy.codec.fingerprint, dtype=run.data.cache_precision)
 
 
 def opened(
-    run: SftRun,
+    run: AnyRun,
     prompts: Iterable[str],
     accelerator: Accelerator,
     codec: ComponentsCodec | None,
     progress: Progress = silent,
 ) -> VideoPolicy:
-    """A run's model as it is before training, ready for these prompts. Raises what `prepared` does."""
+    """A run's model as it is before training, ready for these prompts. Raises what `ready` does."""
     texts = _embedded(run, prompts, accelerator, progress)
     return open_policy(run.model, texts, codec=codec, device=str(accelerator.device))
 
 
-def origin_of(run: SftRun) -> Checkpoint | None:
+def origin_of(run: AnyRun) -> Checkpoint | None:
     """The checkpoint that a run starts from, if it says so. Raises InvalidInput if there is none."""
     return find(Path(run.init)) if run.init else None
 
 
-def held_out_dataset(run: SftRun) -> ShardDataset | None:
+def held_out_dataset(run: AnyRun) -> ShardDataset | None:
     """The puzzles that a run is evaluated with, if it is."""
     if not run.evaluation.every:
         return None
@@ -93,7 +108,7 @@ def held_out_dataset(run: SftRun) -> ShardDataset | None:
 
 
 def _embedded(
-    run: SftRun, prompts: Iterable[str], accelerator: Accelerator, progress: Progress
+    run: AnyRun, prompts: Iterable[str], accelerator: Accelerator, progress: Progress
 ) -> Mapping[str, Tensor]:
     """Embeddings of all prompts, for models that read them; the first process makes those that are missing."""
     if not isinstance(run.model, WanModel):
@@ -108,7 +123,7 @@ def _embedded(
 
 
 def _codec(
-    run: SftRun, dataset: ShardDataset, accelerator: Accelerator, after: Checkpoint | None
+    run: AnyRun, dataset: ShardDataset, accelerator: Accelerator, after: Checkpoint | None
 ) -> ComponentsCodec | None:
     """For models that have one: the checkpoint's, or one fitted to the clips and kept beside their latents."""
     model = run.model

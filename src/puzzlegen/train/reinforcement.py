@@ -9,7 +9,7 @@ from typing import Literal
 from puzzlegen.train.configs import ModelConfig, require
 from puzzlegen.train.gaussian import Reduction
 from puzzlegen.train.kernels import Flow, StochasticKernel
-from puzzlegen.train.runs import Checkpoints, Data, Evaluation, Machine, Optimizer, require_saved
+from puzzlegen.train.runs import Checkpoints, Data, Evaluation, Machine, Optimizer, SftRun, require_saved
 from puzzlegen.train.windows import First, Window
 
 Scale = Literal["group", "batch", "none"]
@@ -52,10 +52,9 @@ class Judging:
     """"dense", "sparse", or a published one of the recipes' [rewards], such as "paper" or "released-code"."""
     weights: Mapping[str, float] = field(default_factory=dict)
     """Factor of the advantages of a task's clips, by task; 1 if not given."""
-    watched: str = "sparse"
-    """A second reward, never trained on: of each group's first clip after an mp4 encoder has taken away what is no
-    motion of a puzzle. If it stays behind the reward, the model has learned to please the reader of its videos. Empty
-    for none."""
+    watch: bool = True
+    """Look at each group's first clip again, once an mp4 encoder has taken away what is no motion of a puzzle. Nothing
+    is trained on it; where clips that were solved are not any more, the model has learned to please the reader."""
     workers: int = 1
     """Processes that judge clips while others are sampled; 0 judges in between."""
 
@@ -149,8 +148,19 @@ class GrpoRun:
         batch, members = self.optimizer.batch, self.sampling.members
         require(batch % members == 0, "optimizer.batch", f"a multiple of sampling.members, {members}: whole groups")
         require_saved(self.evaluation, self.checkpoints)
+        if self.keeps_reference:
+            require(self.machine.parallel == "ddp", "machine.parallel", "ddp: shared weights cannot be kept twice")
 
     @property
     def groups(self) -> int:
         """Puzzles of an update."""
         return self.optimizer.batch // self.sampling.members
+
+    @property
+    def keeps_reference(self) -> bool:
+        """Whether training needs the model that the run began with."""
+        return isinstance(self.objective, Dpo) or (isinstance(self.objective, Grpo) and self.objective.beta > 0)
+
+
+AnyRun = SftRun | GrpoRun
+"""A run of training, told by `kind`."""

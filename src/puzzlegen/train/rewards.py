@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import json
 import multiprocessing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
@@ -24,6 +24,7 @@ from puzzlegen.eval.api import verifier_of
 from puzzlegen.eval.rewards import require_reward, reward_of
 from puzzlegen.shards.reader import Row
 from puzzlegen.verify.verifier import Verifier
+from puzzlegen.view.clips import film
 
 _NEEDED = ("id", "task", "puzzle", "look", "width", "height", "num_frames", "fps", "num_actions")
 """Columns that a verifier is made of: what is sent to workers of a row."""
@@ -75,15 +76,21 @@ class RewardWorkers:
     def __exit__(self, *error: object) -> None:
         self._give_up(self._pool)
 
-    def check(self, rows: Sequence[Row]) -> None:
+    def check(self, rows: Iterable[Row]) -> None:
         """Raises UnknownName if the reward is not known for some of these puzzles."""
-        for row in {row["task"]: row for row in rows}.values():
+        for row in rows:
             require_reward(self._reward, registry.load(row["task"]), row.start)
 
-    def submit(self, frames_BTHWC: NDArray[np.uint8], rows: Sequence[Row]) -> Pending:
-        """Have these clips of these puzzles judged."""
+    def submit(self, frames_BTHWC: NDArray[np.uint8], rows: Sequence[Row], *, again: bool = False) -> Pending:
+        """Have these clips of these puzzles judged.
+
+        Args:
+            frames_BTHWC: the clips.
+            rows: their puzzles.
+            again: for a second look, at what an mp4 encoder leaves of them.
+        """
         jobs = [
-            (frames, {name: row[name] for name in _NEEDED}, self._reward)
+            (frames, {name: row[name] for name in _NEEDED}, self._reward, again)
             for frames, row in zip(frames_BTHWC, rows, strict=True)
         ]
         return Pending(self, jobs)
@@ -111,7 +118,7 @@ class RewardWorkers:
             self._pool = None
 
 
-_Job = tuple[NDArray[np.uint8], dict[str, Any], str]
+_Job = tuple[NDArray[np.uint8], dict[str, Any], str, bool]
 _Started = tuple[Future[Reward], ProcessPoolExecutor | None]
 
 
@@ -143,9 +150,10 @@ class Pending:
         )
 
 
-def _judged(frames: NDArray[np.uint8], columns: dict[str, Any], reward: str) -> Reward:
+def _judged(frames: NDArray[np.uint8], columns: dict[str, Any], reward: str, again: bool) -> Reward:
     try:
-        score = _verifier(canonical.dumps(columns)).score_frames(frames)
+        verifier = _verifier(canonical.dumps(columns))
+        score = verifier.score_video(film(frames, columns["fps"])) if again else verifier.score_frames(frames)
         value = reward_of(reward, registry.load(columns["task"]), score)
     except Exception as error:  # whatever it is, it is no verdict on the clip
         return Reward(fault=f"{columns['id']}: {type(error).__name__}: {error}")

@@ -196,6 +196,11 @@ class SftRun:
     def __post_init__(self) -> None:
         require_saved(self.evaluation, self.checkpoints)
 
+    @property
+    def keeps_reference(self) -> bool:
+        """Whether training needs the model that the run began with; never."""
+        return False
+
 
 def require_saved(evaluation: Evaluation, checkpoints: Checkpoints) -> None:
     """Raises InvalidInput unless there is a checkpoint of each evaluation."""

@@ -1,0 +1,184 @@
+"""What is learned from judged clips: GRPO, and two baselines that share its rollouts and rewards.
+
+Each objective gives every clip a weight, and losses to the clips of a part in pieces, one backward pass each. A clip of
+weight 0 adds nothing to the loss, but counts in the mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from puzzlegen.train.advantage import group_advantages
+from puzzlegen.train.experience import Part
+from puzzlegen.train.flow import draw_noise, draw_sigmas, flow_losses
+from puzzlegen.train.objective import clipped_losses, log_ratio, step_scales
+from puzzlegen.train.policy import VideoPolicy
+from puzzlegen.train.randomness import Key
+from puzzlegen.train.reinforcement import Dpo, Grpo, ObjectiveConfig, Rft
+from puzzlegen.train.rewards import Reward
+from puzzlegen.train.rollout import retrace
+
+Losses = tuple[Tensor, dict[str, Tensor]]
+"""The loss of each clip of a part [B], and what else is to be known of each [B], by name."""
+
+
+class Objective(Protocol):
+    """How judged clips make losses."""
+
+    passes: int
+    """Updates with the same clips."""
+
+    def weights(self, rewards: Sequence[Reward], groups: Sequence[Hashable]) -> Tensor:
+        """What each clip of all processes counts, float64 [B]; 0 for those without a reward.
+
+        Args:
+            rewards: of the clips.
+            groups: the puzzle of each.
+        """
+
+    def pieces(self, part: Part) -> Sequence[int]:
+        """The backward passes of a part."""
+
+    def skips(self, weight_B: Tensor) -> bool:
+        """Whether a part with these weights has no gradient."""
+
+    def losses(self, policy: VideoPolicy, part: Part, piece: int, weight_B: Tensor) -> Losses:
+        """Of a part's clips in one piece."""
+
+
+def new_objective(config: ObjectiveConfig, shift: float) -> Objective:
+    """As configured; `shift` is that of noise levels that clips are trained at."""
+    if isinstance(config, Rft):
+        return _Rft(config, shift)
+    return _Dpo(config, shift) if isinstance(config, Dpo) else _Grpo(config)
+
+
+class LossesOf(nn.Module):
+    """An objective as a forward pass, as DDP wants it."""
+
+    def __init__(self, policy: VideoPolicy, objective: Objective) -> None:
+        super().__init__()
+        self.weights, self._policy, self._objective = policy.module, policy, objective
+
+    def forward(self, part: Part, piece: int, weight_B: Tensor) -> Losses:
+        """See `Objective.losses`."""
+        return self._objective.losses(self._policy, part, piece, weight_B)
+
+
+class _Grpo:
+    """A piece is a step of the window."""
+
+    def __init__(self, config: Grpo) -> None:
+        self._config, self.passes = config, config.passes
+
+    def weights(self, rewards: Sequence[Reward], groups: Sequence[Hashable]) -> Tensor:
+        config, valid = self._config, torch.tensor([reward.valid for reward in rewards])
+        value = torch.tensor([reward.value for reward in rewards], dtype=torch.float64)
+        return group_advantages(value, groups, scale=config.scale, clip=config.advantage_clip, valid_B=valid)
+
+    def pieces(self, part: Part) -> Sequence[int]:
+        return part.made.window
+
+    def skips(self, weight_B: Tensor) -> bool:
+        return not self._config.beta and not weight_B.any()
+
+    def losses(self, policy: VideoPolicy, part: Part, piece: int, weight_B: Tensor) -> Losses:
+        config, made = self._config, part.made
+        condition = policy.condition_latents(part.texts, part.first_BC1HW)  # anew: labels may be trained too
+        reference = None
+        if config.beta:
+            with policy.reference():
+                reference = retrace(policy, policy.condition_latents(part.texts, part.first_BC1HW), made, piece)
+        transition = retrace(policy, condition, made, piece)
+        drift_B = made.drift(piece, transition) if config.norm != "none" else None
+        log_ratio_B = log_ratio(
+            made.logp(piece, transition),
+            made.logp_old(piece),
+            norm=config.norm,
+            drift_B=drift_B,
+            std=transition.std,
+        )
+        losses_B, told = clipped_losses(log_ratio_B, weight_B, config.clip), {"log_ratio": log_ratio_B}
+        if config.equalize:
+            scales = step_scales(made.kernel, made.sigmas, made.window, norm=config.norm)
+            losses_B = scales[piece] * losses_B
+        if reference:
+            told["kl"] = transition.kl(reference, made.reduction)
+            losses_B = losses_B + config.beta * told["kl"]
+        return losses_B, told
+
+
+class _FlowMatching:
+    """A piece is a draw of noise and of a noise level for each clip."""
+
+    passes = 1
+
+    def __init__(self, config: Rft | Dpo, shift: float) -> None:
+        self._draws, self._shift = config.draws, shift
+
+    def pieces(self, part: Part) -> Sequence[int]:
+        return range(self._draws)
+
+    def skips(self, weight_B: Tensor) -> bool:
+        return not weight_B.any()
+
+    def _errors(self, part: Part, piece: int, policy: VideoPolicy, z_BCTHW: Tensor) -> Callable[[], Tensor]:
+        """Losses of flow matching of these latents, as the policy is when it is asked."""
+        keys: list[Key] = [("flow", piece, *key) for key in part.keys]
+        sigma_B = draw_sigmas(keys, self._shift)
+        noise_BCTHW = draw_noise(keys, z_BCTHW.shape[1:]).to(z_BCTHW.device)
+
+        def errors() -> Tensor:
+            condition = policy.condition_latents(part.texts, part.first_BC1HW)
+            return flow_losses(policy, z_BCTHW, condition, sigma_B, noise_BCTHW)
+
+        return errors
+
+
+class _Rft(_FlowMatching):
+    """Clips that solve their puzzle count alike."""
+
+    def weights(self, rewards: Sequence[Reward], groups: Sequence[Hashable]) -> Tensor:
+        return torch.tensor([reward.valid and reward.solved for reward in rewards], dtype=torch.float64)
+
+    def losses(self, policy: VideoPolicy, part: Part, piece: int, weight_B: Tensor) -> Losses:
+        errors_B = self._errors(part, piece, policy, part.made.z_BCTHW)()
+        return weight_B.to(errors_B) * errors_B, {}
+
+
+class _Dpo(_FlowMatching):
+    """Clips that failed count alike; each makes a pair with the stored clip of its puzzle.
+
+    loss = -log sigmoid(-beta / 2 * ((e_w - e_w^ref) - (e_l - e_l^ref))), e the mean squared error of the velocity
+    """
+
+    def __init__(self, config: Dpo, shift: float) -> None:
+        super().__init__(config, shift)
+        self._beta = config.beta
+        self._stored: Mapping[str, Tensor] = {}
+
+    def weights(self, rewards: Sequence[Reward], groups: Sequence[Hashable]) -> Tensor:
+        return torch.tensor([reward.valid and not reward.solved for reward in rewards], dtype=torch.float64)
+
+    def losses(self, policy: VideoPolicy, part: Part, piece: int, weight_B: Tensor) -> Losses:
+        winners = self._errors(part, piece, policy, self._solutions(policy, part))
+        losers = self._errors(part, piece, policy, part.made.z_BCTHW)
+        with policy.reference():
+            margin_B = winners() - losers()
+        margin_B = winners() - losers() - margin_B
+        losses_B = -nn.functional.logsigmoid(-self._beta / 2 * margin_B)
+        return weight_B.to(losses_B) * losses_B, {"margin": -margin_B}
+
+    def _solutions(self, policy: VideoPolicy, part: Part) -> Tensor:
+        """Latents of the stored clips [B, C, T, H, W]; kept from one part to the next, which may have the same ones."""
+        rows, before = {row["id"]: row for row in part.rows}, self._stored
+        with torch.no_grad():
+            self._stored = {
+                name: before[name] if name in before else policy.encode(torch.from_numpy(row.frames()[None]))
+                for name, row in rows.items()
+            }
+        return torch.cat([self._stored[row["id"]] for row in part.rows])
