@@ -1,1 +1,1 @@
-"""Pictures for people: exported clips and contact sheets."""
+"""Pictures for people: exported clips, clips side by side, contact sheets, and curves of training runs."""
