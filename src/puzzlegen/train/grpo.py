@@ -98,7 +98,7 @@ class GrpoLearner:
         for row, clips, rewards in self._last.shown if self._last else ():
             captions = [f"{reward.value:.2f} {(*reward.codes, '')[0]}".strip() for reward in rewards]
             solved = [reward.solved for reward in rewards]
-            write_grid(folder / f"rollouts-{row['task']}.mp4", clips, captions, solved, fps=row["fps"])
+            write_grid(folder / f"rollouts-{row['task']}.mp4", [*clips], captions, solved, fps=row["fps"])
 
     def close(self) -> None:
         """See `loop.Learner`."""
