@@ -52,7 +52,10 @@ class First:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sliding:
-    """k steps that move from noise towards the clip and begin anew, as in MixGRPO (arXiv:2507.21802)."""
+    """k steps that move from noise towards the clip and begin anew, as in MixGRPO (arXiv:2507.21802).
+
+    A single step, for which all noise is its own, tells best what that noise was good for (Flash-GRPO).
+    """
 
     kind: Literal["sliding"] = "sliding"
     k: int = 4
@@ -61,15 +64,18 @@ class Sliding:
     """Updates between two moves."""
     stride: int = 1
     """Steps of a move; `k` for windows that do not overlap."""
+    within: int | None = None
+    """The first so many steps, which the windows stay in, for Early-Step Focus; all but the last if not given."""
 
     def __post_init__(self) -> None:
         for name in ("k", "every", "stride"):
             require(getattr(self, name) > 0, f"window.{name}", "positive")
+        require(self.within is None or self.within >= self.k, "window.within", f"{self.k} or more, the window's length")
 
     def __call__(self, update: int, num_steps: int) -> range:
         """See `First`. The last place is flush with the end, be it reached by a whole stride or not."""
-        _check(self.k, num_steps)
-        furthest = num_steps - 1 - self.k
+        _check(max(self.k, self.within or 0), num_steps)
+        furthest = (self.within or num_steps - 1) - self.k
         places = [*range(0, furthest, self.stride), furthest]
         start = places[update // self.every % len(places)]
         return range(start, start + self.k)
