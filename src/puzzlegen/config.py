@@ -28,6 +28,11 @@ def load(kind: type[T], path: Path, overrides: Sequence[str] = ()) -> T:
     Raises:
         InvalidInput: no such file, no TOML, an unknown or missing field, or a value of the wrong type or range.
     """
+    return canonical.decode(kind, read(path, overrides), path.name)
+
+
+def read(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """The tables that `load` makes a configuration of. Raises InvalidInput: no such file, or no TOML."""
     try:
         table = tomllib.loads(path.read_text())
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -35,7 +40,7 @@ def load(kind: type[T], path: Path, overrides: Sequence[str] = ()) -> T:
         raise InvalidInput(f"{path}: cannot read the configuration: {reason}.") from error
     for override in overrides:
         _set(table, override)
-    return canonical.decode(kind, table, path.name)
+    return table
 
 
 def _set(table: dict[str, Any], override: str) -> None:

@@ -6,6 +6,7 @@ import importlib.util
 import json
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -102,13 +103,52 @@ def test_a_plan_says_what_a_run_costs(config: Path, tmp_path: Path) -> None:
     assert "cannot be shared by 3 GPUs" in refused("train", "plan", "--config", wan, "--clip", "square256", "--gpus", 3)
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"sampling": {"members": 8}},
+        {"objective": {"kind": "dpo"}, "sampling": {"num_steps": 12}},
+        {"judging": {"workers": 0}},
+        {},
+    ],
+    ids=lambda told: "-".join(told) or "kind",
+)
+def test_a_plan_of_reinforcement_is_told_by_its_tables(told: dict[str, Any], tmp_path: Path) -> None:
+    tables = {"model": {"kind": "wan"}, "data": {"folder": "x"}, "optimizer": {"steps": 9, "batch": 32}}
+    config, objective = written(tables | told, tmp_path / "g.toml"), told.get("objective", {"kind": "grpo"})["kind"]
+    words = ["train", "plan", "--config", config, "--clip", "square256", *([] if told else ["--set", "kind=grpo"])]
+    plan = json.loads(called(*words, "--json").stdout)
+    assert (plan["groups"], plan["members"], plan["objective"]) == (4, 8, objective)
+    assert "4 puzzles, 8 clips of each" in called(*words).stdout
+    assert json.loads(called(*words, "--gpus", 2, "--json").stdout)["groups"] == 2
+    assert "cannot be shared by 8 GPUs in groups of 8" in refused(*words, "--gpus", 8)
+    if told:
+        line = refused("train", "sft", "--config", config, "--out", tmp_path / "r")
+        assert line == f"Error: g.toml is of reinforcement. Train it with: puzzlegen train grpo --config {config}\n"
+
+
+def presets() -> dict[str, Path]:
+    """By name."""
+    return {path.stem: path for path in (Path(__file__).parents[2] / "examples/configs").glob("*.toml")}
+
+
 def test_presets_can_be_read_and_planned() -> None:
-    presets = sorted((Path(__file__).parents[2] / "examples/configs").glob("*.toml"))
-    assert {"toy-maze", "toy-mixed", "small", "wan22-5b-256", "wan22-5b-480"} <= {path.stem for path in presets}
-    for path in presets:
-        done = called("train", "plan", "--config", path, "--clip", "64x64x21@8" if "toy" in path.stem else "square256")
+    assert {"toy-maze", "toy-mixed", "small", "wan22-5b-256", "wan22-5b-480"} <= presets().keys()
+    assert {"small-grpo", "wan22-5b-256-grpo"} <= presets().keys()
+    for name, path in presets().items():
+        done = called("train", "plan", "--config", path, "--clip", "64x64x21@8" if "toy" in name else "square256")
         assert done.returncode == 0, done.stderr
         assert "fits" in done.stdout and "DOES NOT FIT" not in done.stdout
+        assert ("clips of each" in done.stdout) == name.endswith("-grpo")
+
+
+def test_presets_of_reinforcement_go_on_with_what_their_siblings_train() -> None:
+    tables = {name: tomllib.loads(path.read_text()) for name, path in presets().items()}
+    for name in tables:
+        if name.endswith("-grpo"):
+            mine, siblings = tables[name], tables[sibling := name.removesuffix("-grpo")]
+            assert mine["init"].split("/")[:2] == ["runs", sibling]
+            assert mine["model"] == siblings["model"] and mine["data"]["folder"] == siblings["data"]["folder"]
 
 
 @pytest.mark.parametrize("package", ["torch", "accelerate"])

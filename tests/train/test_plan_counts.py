@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +14,40 @@ torch = pytest.importorskip("torch", reason="training needs puzzlegen[train]")
 
 from diffusers import AutoencoderKLWan, WanTransformer3DModel  # noqa: E402
 from torch import Tensor  # noqa: E402
+from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
+from torch.utils._pytree import tree_leaves  # noqa: E402
 from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count  # noqa: E402
 
 from puzzlegen.train.adapters.wan import WanPolicy  # noqa: E402
 from puzzlegen.train.architecture import Architecture  # noqa: E402
+from puzzlegen.train.conditioning import Condition  # noqa: E402
 from puzzlegen.train.configs import Lora, ToyModel, WanModel  # noqa: E402
-from puzzlegen.train.memory import activation_bytes  # noqa: E402
+from puzzlegen.train.kernels import Flow  # noqa: E402
+from puzzlegen.train.memory import activation_bytes, decode_bytes, forward_bytes  # noqa: E402
+from puzzlegen.train.plan import Gpu  # noqa: E402
 from puzzlegen.train.randomness import normal  # noqa: E402
+from puzzlegen.train.reinforcement import Grpo, GrpoRun, Sampling  # noqa: E402
+from puzzlegen.train.reinforcement_plan import reinforcement_plan  # noqa: E402
+from puzzlegen.train.rollout import retrace, rollout  # noqa: E402
+from puzzlegen.train.runs import Data, Optimizer  # noqa: E402
+from puzzlegen.train.windows import First, Sliding, Window  # noqa: E402
 from tiny_wan import TEXT_LENGTH, TOY, random_clips, saved_wan, tiny_toy, tiny_wan  # noqa: E402
 
 SIZE = (5, 64, 96)
 """Frames, height, width."""
+WAN_VAE: dict[str, Any] = {
+    "base_dim": 160,
+    "decoder_base_dim": 256,
+    "z_dim": 48,
+    "is_residual": True,
+    "in_channels": 12,
+    "out_channels": 12,
+    "patch_size": 2,
+    "scale_factor_spatial": 16,
+    "latents_mean": [0.0] * 48,
+    "latents_std": [1.0] * 48,
+}
+"""Wan2.2's autoencoder."""
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +79,30 @@ def flops_of(run: Callable[[], Any]) -> tuple[int, Any]:
     with FlopCounterMode(display=False, custom_mapping=kernels) as counter:
         result = run()
     return counter.get_total_flops(), result
+
+
+class Peak(TorchDispatchMode):
+    """Counts the bytes of tensors that are made inside, and the most that there are at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bytes = self.most = 0
+        self._living: set[int] = set()
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        given = {one.untyped_storage()._cdata for one in tree_leaves((args, kwargs)) if isinstance(one, Tensor)}
+        made = function(*args, **(kwargs or {}))
+        for storage in (one.untyped_storage() for one in tree_leaves(made) if isinstance(one, Tensor)):
+            if storage._cdata not in given | self._living:  # no view
+                self._living.add(storage._cdata)
+                self.bytes += storage.nbytes()
+                weakref.finalize(storage, self._gone, storage._cdata, storage.nbytes())
+        self.most = max(self.most, self.bytes)
+        return made
+
+    def _gone(self, storage: int, size: int) -> None:
+        self._living.discard(storage)
+        self.bytes -= size
 
 
 def check_flops(policy: WanPolicy, text: str, architecture: Architecture, checkpointing: bool) -> None:
@@ -146,18 +195,7 @@ def test_the_known_sizes_are_those_of_wan() -> None:
 
 def test_wans_autoencoder_is_estimated_to_a_thousandth() -> None:
     with torch.device("meta"):
-        vae = AutoencoderKLWan(
-            base_dim=160,
-            decoder_base_dim=256,
-            z_dim=48,
-            is_residual=True,
-            in_channels=12,
-            out_channels=12,
-            patch_size=2,
-            scale_factor_spatial=16,
-            latents_mean=[0.0] * 48,
-            latents_std=[1.0] * 48,
-        ).eval()
+        vae = AutoencoderKLWan(**WAN_VAE).eval()
     wan = Architecture.of(WanModel())
     assert wan.codec_parameters() == sum(weight.numel() for weight in vae.parameters())
     shape = wan.shape(256, 256, 9)
@@ -165,3 +203,71 @@ def test_wans_autoencoder_is_estimated_to_a_thousandth() -> None:
     with torch.no_grad():
         assert flops_of(lambda: vae.encode(clip))[0] == pytest.approx(wan.encode_flops(shape), rel=1e-3)
         assert flops_of(lambda: vae.decode(latents))[0] == pytest.approx(wan.decode_flops(shape), rel=1e-3)
+
+
+# --- reinforcement
+
+
+@pytest.mark.parametrize(
+    ("window", "tail_steps"), [(First(k=2), None), (First(k=3), 1), (Sliding(k=2, every=1, stride=2), 2)]
+)
+def test_an_update_of_reinforcement_costs_what_torch_counts(window: Window, tail_steps: int | None) -> None:
+    config = ToyModel(labels=TOY.labels, layers=2, heads=3, head_dim=8, ffn_dim=20, patch=8)
+    members, steps = 2, 6
+    run = GrpoRun(
+        model=config,
+        data=Data(folder="d"),
+        optimizer=Optimizer(steps=3, batch=members),
+        sampling=Sampling(members=members, num_steps=steps, window=window, tail_steps=tail_steps),
+        objective=Grpo(beta=0.1),
+    )
+    planned = reinforcement_plan(run, width=SIZE[2], height=SIZE[1], num_frames=SIZE[0], gpu=Gpu())
+    planned = replace(planned, window=window(1, steps))
+    policy = tiny_toy(config)
+
+    def condition() -> Condition:  # its embedded labels are trained too: each backward pass needs its own
+        return policy.condition([TOY.labels[0]] * members, random_clips(members, *SIZE)[:, 0])
+
+    levels, stop = policy.sigmas(steps), planned.window.stop
+    if tail_steps:
+        levels = torch.cat((levels[:stop], torch.linspace(float(levels[stop]), 0, tail_steps + 1).double()))
+    keys = [(member,) for member in range(members)]
+    noise = normal(keys, policy.codec.latent_shape(*SIZE))
+    sampling, made = flops_of(lambda: rollout(policy, condition(), noise, levels, Flow(), planned.window, keys))
+
+    def train() -> None:
+        for step in planned.window:
+            made.logp(step, retrace(policy, condition(), made, step)).sum().backward()
+
+    def ask() -> None:
+        for step in planned.window:
+            retrace(policy, condition(), made, step)
+
+    assert sampling == planned.work["sampling"]
+    assert flops_of(train)[0] == planned.work["forward"] + planned.work["backward"]
+    assert flops_of(ask)[0] == planned.work["reference"]
+
+
+@pytest.mark.filterwarnings("ignore:Mismatch dtype between input and weight")  # of autocast on CPUs only
+@pytest.mark.parametrize("precision", ["bf16", "fp32"])
+def test_sampling_holds_no_more_than_is_said(precision: str, wide_model: Path) -> None:
+    policy, size = tiny_wan(wide_model, lora=Lora(rank=4), precision=precision), (9, 160, 160)
+    condition = policy.condition(["go"], random_clips(1, *size)[:, 0])
+    x, sigma = normal([(0,)], policy.codec.latent_shape(*size)), torch.tensor([0.5], dtype=torch.float64)
+    with torch.no_grad(), Peak() as peak:
+        policy.velocity(x, sigma, condition)
+    architecture = Architecture.of(WanModel(path=str(wide_model), text_length=TEXT_LENGTH))
+    tokens, element = architecture.shape(size[2], size[1], size[0]).tokens, 2 if precision == "bf16" else 4
+    assert 0.7 < peak.most / forward_bytes(architecture, tokens, policy.lora, element) < 1
+
+
+@pytest.mark.parametrize("latent_frames", [3, 7])
+def test_wans_autoencoder_holds_what_is_said(latent_frames: int) -> None:
+    with torch.device("meta"):
+        vae = AutoencoderKLWan(**WAN_VAE).eval()
+    wan = Architecture.of(WanModel())
+    shape = wan.shape(256, 256, 4 * latent_frames - 3)
+    latents = torch.empty(1, *shape.latent_CTHW, device="meta")
+    with torch.no_grad(), Peak() as peak:
+        vae.decode(latents)
+    assert peak.most == pytest.approx(decode_bytes(wan, shape), rel=0.02)

@@ -64,7 +64,7 @@ def test_windows_are_read_from_a_configuration() -> None:
 
 def test_a_sliding_window_may_stay_in_the_first_steps() -> None:
     window = Sliding(k=1, every=1, within=3)
-    assert [window(update, 6) for update in range(4)] == [range(0, 1), range(1, 2), range(2, 3), range(0, 1)]
+    assert [window(update, 6) for update in range(4)] == [range(1), range(1, 2), range(2, 3), range(1)]
     assert Sliding(k=3, every=1, within=3)(5, 6) == range(3)
     with pytest.raises(InvalidInput, match=r"window.within must be 2 or more"):
         Sliding(k=2, within=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from puzzlegen.render.formats import ClipFormat
     from puzzlegen.train.checkpoint import Checkpoint
     from puzzlegen.train.reinforcement import AnyRun
-    from puzzlegen.train.runs import SftRun
 
 Run = TypeVar("Run")
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -114,27 +113,31 @@ def plan_command(
     \b
     puzzlegen train plan --config examples/configs/wan22-5b-256.toml --clip square256 --gpus 8
     """
-    from puzzlegen.train.plan import Gpu, plan
-    from puzzlegen.train.runs import SftRun
+    from puzzlegen.train.plan import Gpu, Plan, plan
+    from puzzlegen.train.reinforcement import GrpoRun
+    from puzzlegen.train.reinforcement_plan import reinforcement_plan
 
-    run = _read(path, overrides, SftRun)
-    size = _clip_size(run, clip)
-    if run.optimizer.batch % gpus:
-        raise InvalidInput(
-            f"optimizer.batch {run.optimizer.batch} cannot be shared by {gpus} GPUs. Make it a multiple."
+    run = _read_any(path, overrides)
+    size, gpu = _clip_size(run, clip), Gpu(gib=gib, tflops=tflops, share=share)
+    shape = {"width": size.width, "height": size.height, "num_frames": size.num_frames}
+    planned: Plan
+    if isinstance(run, GrpoRun):
+        planned = reinforcement_plan(run, **shape, gpu=gpu, num_gpus=gpus)
+    else:
+        batch, rest = divmod(run.optimizer.batch, gpus)
+        if rest:
+            raise InvalidInput(
+                f"optimizer.batch {run.optimizer.batch} cannot be shared by {gpus} GPUs. Make it a multiple."
+            )
+        planned = plan(
+            run.model,
+            **shape,
+            batch=batch,
+            micro_batch=run.machine.micro_batch or batch,
+            steps=run.optimizer.steps,
+            ema=run.optimizer.ema > 0,
+            gpu=gpu,
         )
-    batch = run.optimizer.batch // gpus
-    planned = plan(
-        run.model,
-        width=size.width,
-        height=size.height,
-        num_frames=size.num_frames,
-        batch=batch,
-        micro_batch=run.machine.micro_batch or batch,
-        steps=run.optimizer.steps,
-        ema=run.optimizer.ema > 0,
-        gpu=Gpu(gib=gib, tflops=tflops, share=share),
-    )
     click.echo(json.dumps(planned.as_dict(), indent=2) if as_json else "\n".join(planned.lines()))
 
 
@@ -215,9 +218,28 @@ def export_command(checkpoint: Path, out: Path) -> None:
 
 
 def _read(path: Path, overrides: tuple[str, ...], kind: type[Run]) -> Run:
-    from puzzlegen import config
+    """A run of this kind."""
+    from puzzlegen import canonical, config
+    from puzzlegen.train.runs import SftRun
 
-    return config.load(kind, path, overrides)
+    tables = config.read(path, overrides)
+    if kind is SftRun and _is_reinforcement(tables):
+        raise InvalidInput(f"{path.name} is of reinforcement. Train it with: puzzlegen train grpo --config {path}")
+    return canonical.decode(kind, tables, path.name)
+
+
+def _read_any(path: Path, overrides: tuple[str, ...]) -> AnyRun:
+    """A run of the kind that its tables tell."""
+    from puzzlegen import config
+    from puzzlegen.train.reinforcement import GrpoRun
+    from puzzlegen.train.runs import SftRun
+
+    reinforcement = _is_reinforcement(config.read(path, overrides))
+    return _read(path, overrides, GrpoRun) if reinforcement else _read(path, overrides, SftRun)
+
+
+def _is_reinforcement(tables: Mapping[str, Any]) -> bool:
+    return tables.get("kind") == "grpo" or not tables.keys().isdisjoint(("sampling", "judging", "objective"))
 
 
 def _train(run: AnyRun, out: Path, quiet: bool) -> None:
@@ -230,7 +252,7 @@ def _train(run: AnyRun, out: Path, quiet: bool) -> None:
         _tell(checkpoint, out)
 
 
-def _clip_size(run: SftRun, clip: str | None) -> ClipFormat:
+def _clip_size(run: AnyRun, clip: str | None) -> ClipFormat:
     """As asked, or as the run's dataset has it."""
     from puzzlegen.errors import OutputError
     from puzzlegen.render.formats import parse_format

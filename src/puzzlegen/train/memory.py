@@ -2,16 +2,24 @@
 
 Activations were counted on the tensors that autograd saves in a forward pass of diffusers' transformer with peft's
 adapters. Norms, gates and modulation are float32 in any case, 56 bytes a token and width; the rest is as it is
-multiplied. Left out: tensors that live for a moment.
+multiplied. Left out: tensors that live for a moment, save where nothing else does: in passes without gradients.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from puzzlegen.train.architecture import Architecture, has_adapter
 from puzzlegen.train.configs import Lora
+from puzzlegen.train.shape import Shape
 
+GIB = 2.0**30
+"""Bytes."""
 FLOAT32 = 4
 """Bytes of a number."""
+
+_VAE_DECODE = (21_600, 12)
+"""Bytes a pixel that Wan2.2's float32 autoencoder holds at most, and of each frame besides: as torch allocates."""
 
 
 _INPUTS = (("attn1.to_q", "attn1.to_k", "attn1.to_v"), ("attn2.to_q",), ("ffn.net.0.proj",))
@@ -53,6 +61,17 @@ def activation_bytes(
         kept = (layers + 6) * tokens + architecture.text_length  # the time's six vectors are made once for all blocks
         return kept * width * element + blocks // layers
     return blocks
+
+
+def forward_bytes(architecture: Architecture, tokens: int, lora: Lora | None, element: int) -> int:
+    """What a pass without gradients holds of one clip: at most what autograd would keep of one block."""
+    return activation_bytes(replace(architecture, layers=1), tokens, lora, element, checkpointing=True)
+
+
+def decode_bytes(architecture: Architecture, shape: Shape) -> int:
+    """Estimate of what the autoencoder holds while it decodes one clip."""
+    held, frame = _VAE_DECODE
+    return architecture.wan_vae * shape.width * shape.height * (held + frame * shape.num_frames)
 
 
 def _adapter_bytes(architecture: Architecture, tokens: int, lora: Lora, element: int) -> int:

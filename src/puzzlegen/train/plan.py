@@ -12,10 +12,11 @@ from typing import Any
 from puzzlegen.errors import InvalidInput
 from puzzlegen.train.architecture import Architecture
 from puzzlegen.train.configs import Lora, ToyModel, WanModel
-from puzzlegen.train.memory import FLOAT32, activation_bytes, weight_bytes
+from puzzlegen.train.memory import FLOAT32, GIB, activation_bytes, weight_bytes
 from puzzlegen.train.shape import Shape
 
-_GIB = 2.0**30
+Row = tuple[str, str]
+"""Of a table to read: what, and how much."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,29 +47,35 @@ class Plan:
     shape: Shape
     """Of the clips."""
     batch: int
-    """Clips of a step."""
+    """Clips of an update."""
     micro_batch: int
     """Clips of a pass."""
     steps: int
+    """Updates."""
     ema: bool
     """Whether an average of the trained weights is kept."""
     gpu: Gpu
 
     @property
+    def lora(self) -> Lora | None:
+        """The adapters, if they alone are trained."""
+        return self.model.lora or None
+
+    @property
     def parameters(self) -> int:
         """All weights of the model, adapters included."""
-        return self.architecture.parameters() + (self.trained if self.model.lora else 0)
+        return self.architecture.parameters() + (self.trained if self.lora else 0)
 
     @property
     def trained(self) -> int:
         """Weights that are trained."""
-        return self.architecture.adapter_parameters(lora) if (lora := self.model.lora) else self.parameters
+        return self.architecture.adapter_parameters(lora) if (lora := self.lora) else self.parameters
 
     @property
-    def work(self) -> dict[str, int]:
-        """FLOP of a step by part."""
-        tokens, lora = self.shape.tokens, self.model.lora
-        work = {
+    def work(self) -> dict[str, float]:
+        """FLOP of an update by part."""
+        tokens, lora = self.shape.tokens, self.lora
+        work: dict[str, float] = {
             "forward": self.batch * self.architecture.forward_flops(tokens, lora),
             "backward": self.batch * self.architecture.backward_flops(tokens, lora),
         }
@@ -78,28 +85,32 @@ class Plan:
 
     @property
     def memory(self) -> dict[str, float]:
-        """GiB by part, at the most that is held at once."""
-        state = self.trained * FLOAT32 / _GIB
+        """GiB by part, at the most that is held at once while training."""
+        state = self.trained * FLOAT32 / GIB
         return {
-            "weights": weight_bytes(self.architecture, self.model.lora, self._element) / _GIB,
+            "weights": weight_bytes(self.architecture, self.lora, self._element) / GIB,
             "gradients": state,
             "AdamW": 2 * state,
             "EMA": state * self.ema,
-            "autoencoder": self.architecture.codec_parameters() * FLOAT32 / _GIB,
+            "autoencoder": self.architecture.codec_parameters() * FLOAT32 / GIB,
             "activations": self.micro_batch * self._clip_gib,
         }
 
     @property
+    def peaks(self) -> dict[str, float]:
+        """GiB in all, by what is done."""
+        return {"training": sum(self.memory.values())}
+
+    @property
     def fits(self) -> bool:
         """Whether memory suffices, by this arithmetic."""
-        return sum(self.memory.values()) <= self.gpu.gib
+        return max(self.peaks.values()) <= self.gpu.gib
 
     @property
     def largest_micro_batch(self) -> int:
         """The largest that fits and divides the batch; 0 if not even one clip fits."""
-        free = self.gpu.gib - sum(self.memory.values()) + self.memory["activations"]
-        sizes = (size for size in range(1, self.batch + 1) if self.batch % size == 0 and size * self._clip_gib <= free)
-        return max(sizes, default=0)
+        sizes = (size for size in range(1, self.batch + 1) if self.batch % size == 0)
+        return max((size for size in sizes if replace(self, micro_batch=size).fits), default=0)
 
     @property
     def advice(self) -> str:
@@ -115,7 +126,7 @@ class Plan:
             if other.largest_micro_batch > largest:
                 more = other._total / self._total - 1
                 found.append(f"with checkpointing, for {more:.0%} more work, one of {other.largest_micro_batch}")
-        if self.model.lora is None:
+        if self.lora is None:
             other = self._with(lora=Lora())
             if other.largest_micro_batch > largest:
                 found.append(f"with LoRA, one of {other.largest_micro_batch}")
@@ -124,8 +135,12 @@ class Plan:
         return f"What to change: {'; '.join(found)}."
 
     def seconds(self, share: float = 1.0) -> float:
-        """Of a step at this share of the GPU's limit."""
+        """Of an update at this share of the GPU's limit."""
         return self._total / (share * self.gpu.tflops * 1e12)
+
+    def run_seconds(self, share: float = 1.0) -> float:
+        """Of all updates."""
+        return self.steps * self.seconds(share)
 
     def as_dict(self) -> dict[str, Any]:
         """All of it as plain JSON values."""
@@ -142,46 +157,66 @@ class Plan:
             "tflop_per_step": {part: flops / 1e12 for part, flops in self.work.items()},
             "tflop_per_clip_of_autoencoder": {"encode": encode / 1e12, "decode": decode / 1e12},
             "memory_gib": self.memory,
+            "peaks_gib": self.peaks,
             "fits": self.fits,
             "largest_micro_batch": self.largest_micro_batch,
             "advice": self.advice,
             "gpu": asdict(self.gpu),
             "seconds_per_step": {name: self.seconds(share) for name, share in shares.items()},
             "clips_per_second": {name: self.batch / self.seconds(share) for name, share in shares.items()},
-            "hours": {name: self.steps * self.seconds(share) / 3600 for name, share in shares.items()},
+            "hours": {name: self.run_seconds(share) / 3600 for name, share in shares.items()},
         }
 
     def lines(self) -> list[str]:
         """All of it as a table to read, with what to change last."""
-        shape, lora = self.shape, self.model.lora
+        table = [*self._clip_rows(), *self._work_rows(), *self._memory_rows(), *self._speed_rows()]
+        if self.architecture.wan_vae:
+            encode, decode = self.architecture.encode_flops(self.shape), self.architecture.decode_flops(self.shape)
+            table.append(("autoencoder", f"about {_tflop(encode)} to encode a clip, {_tflop(decode)} to decode one"))
+        return [f"{name:<14}{text}" for name, text in table] + [self.advice] * bool(self.advice)
+
+    def _clip_rows(self) -> list[Row]:
+        """What is trained on, and what is trained."""
+        shape, lora = self.shape, self.lora
         channels, frames, rows, columns = shape.latent_CTHW
-        attention = self.batch * self.architecture.attention_flops(shape.tokens) / self.work["forward"]
-        total = sum(self.memory.values())
-        table = [
+        trained = f"{_count(self.parameters)}, {_count(self.trained)} of them trained"
+        return [
             ("clip", f"{shape.width} x {shape.height}, {shape.num_frames} frames"),
             ("latents", f"{frames} x {rows} x {columns}, {channels} channels"),
             ("tokens", f"{shape.tokens:,}, and {self.architecture.text_length} of text"),
-            (
-                "parameters",
-                f"{_count(self.parameters)}, {_count(self.trained)} of them trained"
-                + (f": LoRA of rank {lora.rank}" if lora else ""),
-            ),
-            ("work", f"{_tflop(self._total)} for a step of {self.batch} clips"),
+            ("parameters", trained + (f": LoRA of rank {lora.rank}" if lora else "")),
+        ]
+
+    def _work_rows(self) -> list[Row]:
+        tokens = self.shape.tokens
+        attention = self.architecture.attention_flops(tokens) / self.architecture.forward_flops(tokens, self.lora)
+        return [
+            ("work", f"{_tflop(self._total)} for an update of {self.batch} clips"),
             *((f"  {part}", _tflop(flops)) for part, flops in self.work.items()),
             ("  attention", f"{attention:.0%} of forward"),
-            ("memory", f"{total:.1f} GiB of {self.gpu.gib:g}: {'fits' if self.fits else 'DOES NOT FIT'}"),
+        ]
+
+    def _memory_rows(self) -> list[Row]:
+        highest = max(self.peaks.values())
+        rows = [
+            ("memory", f"{highest:.1f} GiB of {self.gpu.gib:g}: {'fits' if self.fits else 'DOES NOT FIT'}"),
             *((f"  {part}", f"{gib:.2f} GiB") for part, gib in self.memory.items() if gib >= 0.005),
             ("", f"for {self.micro_batch} clips at once, {self._clip_gib:.2f} GiB each"),
-            ("largest", f"micro-batch that fits and divides {self.batch}: {self.largest_micro_batch}"),
         ]
-        for name, share in (("at the limit", 1.0), (f"at {self.gpu.share:.0%} of it", self.gpu.share)):
-            seconds = self.seconds(share)
-            speed = f"{seconds:.3g} s a step, {self.batch / seconds:.3g} clips a second"
-            table.append((name, f"{speed}, {self.steps:,} steps in {_duration(self.steps * seconds)}"))
-        if self.architecture.wan_vae:
-            encode, decode = self.architecture.encode_flops(shape), self.architecture.decode_flops(shape)
-            table.append(("autoencoder", f"about {_tflop(encode)} to encode a clip, {_tflop(decode)} to decode one"))
-        return [f"{name:<14}{text}" for name, text in table] + [self.advice] * bool(self.advice)
+        if len(self.peaks) > 1:
+            rows.append(("  peaks", ", ".join(f"{gib:.1f} GiB while {what}" for what, gib in self.peaks.items())))
+        return [*rows, ("largest", f"micro-batch that fits and divides {self.batch}: {self.largest_micro_batch}")]
+
+    def _speed_rows(self) -> list[Row]:
+        shares = {"at the limit": 1.0, f"at {self.gpu.share:.0%} of it": self.gpu.share}
+        return [
+            (name, f"{self._speed(share)}, {self.steps:,} updates in {_duration(self.run_seconds(share))}")
+            for name, share in shares.items()
+        ]
+
+    def _speed(self, share: float) -> str:
+        seconds = self.seconds(share)
+        return f"{seconds:.3g} s an update, {self.batch / seconds:.3g} clips a second"
 
     @property
     def _element(self) -> int:
@@ -189,14 +224,14 @@ class Plan:
         return 2 if self.model.precision == "bf16" else FLOAT32
 
     @property
-    def _total(self) -> int:
+    def _total(self) -> float:
         return sum(self.work.values())
 
     @property
     def _clip_gib(self) -> float:
-        tokens, lora = self.shape.tokens, self.model.lora
+        tokens, lora = self.shape.tokens, self.lora
         kept = activation_bytes(self.architecture, tokens, lora, self._element, checkpointing=self.model.checkpointing)
-        return kept / _GIB
+        return kept / GIB
 
     def _with(self, **changes: Any) -> Plan:
         return replace(self, model=replace(self.model, **changes))
@@ -245,39 +280,6 @@ def plan(
         ema=ema,
         gpu=gpu,
     )
-
-
-def saved_fraction(
-    num_steps: int,
-    window: int,
-    *,
-    backward: float,
-    reference: float = 0.0,
-    guidance: int = 1,
-    tail: float = 1.0,
-    decode: float = 0.0,
-) -> float:
-    """The share of GRPO's time that training in `window` of the sampler's steps saves, against training in all.
-
-        cost(k) = g * (k + c * (T - k)) + r + k * g * (b + kappa), in forward passes a sample;  1 - cost(k) / cost(T)
-
-    Args:
-        num_steps: T, of the sampler.
-        window: k, steps that are trained.
-        backward: b, a forward pass for training and its backward pass.
-        reference: kappa, 1 if a KL term asks a reference model.
-        guidance: g, 2 with classifier-free guidance.
-        tail: c, the cost of a step outside of the window, for a better solver there.
-        decode: r, decoding and judging a clip.
-    """
-    if not 0 <= window <= num_steps or num_steps < 1:
-        raise InvalidInput(f"A window of {window} steps does not fit {num_steps}. Take one of 0 to {num_steps}.")
-
-    def cost(trained: int, solver: float) -> float:
-        sampling = guidance * (trained + solver * (num_steps - trained)) + decode
-        return sampling + trained * guidance * (backward + reference)
-
-    return 1 - cost(window, tail) / cost(num_steps, tail)
 
 
 def _count(number: int) -> str:
