@@ -47,12 +47,18 @@ def run_for(dataset: Path, **sections: dict[str, Any]) -> SftRun:
 
 
 def written(tables: dict[str, Any], path: Path) -> Path:
-    """A configuration as a TOML file; its values are of kinds that JSON and TOML write alike."""
+    """A configuration as a TOML file; its values, tables aside, are of kinds that JSON and TOML write alike."""
     lines = []
     for section, fields in tables.items():
-        lines += [f"[{section}]", *(f"{name} = {json.dumps(value)}" for name, value in fields.items())]
+        lines += [f"[{section}]", *(f"{name} = {_value(value)}" for name, value in fields.items())]
     path.write_text("\n".join(lines) + "\n")
     return path
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{name} = {_value(one)}" for name, one in value.items()) + "}"
+    return json.dumps(value)
 
 
 def state_of(run: Path, step: int = 6) -> dict[str, Tensor]:
