@@ -295,3 +295,22 @@ def test_the_last_step_is_in_no_window() -> None:
         rollout(policy, condition, noise, sigmas, Flow(), range(STEPS), KEYS)
     with pytest.raises(AssertionError, match="without noise"):
         rollout(policy, condition, noise, sigmas, Ode(), WINDOW, KEYS)
+
+
+def test_what_members_share_before_the_window_is_sampled_once() -> None:
+    class Counting(LinearPolicy):
+        rows = 0
+
+        def velocity(self, x_BCTHW: Tensor, sigma_B: Tensor, condition: Condition) -> Tensor:
+            self.rows += len(x_BCTHW)
+            return super().velocity(x_BCTHW, sigma_B, condition)
+
+    condition, noise = given(2)
+    members = [0, 0, 1, 1]
+    both, starts, sigmas = condition.rows(members), noise[members], sigma_grid(STEPS, 5.0)
+    made = []
+    for alike in (None, [0, 0, 2, 2]):
+        policy = Counting(torch.tensor(0.3))
+        made.append(rollout(policy, both, starts, sigmas, Flow(), range(2, 4), KEYS, alike=alike))
+        assert policy.rows == (4 * STEPS if alike is None else 2 * 2 + 4 * (STEPS - 2))
+    assert torch.equal(made[0].z_BCTHW, made[1].z_BCTHW) and torch.equal(made[0].logp_Bk, made[1].logp_Bk)

@@ -6,6 +6,7 @@ What a model says of it is used nowhere.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -22,6 +23,10 @@ class Condition:
     """Latents of the first frames, float32."""
     text_BLD: Tensor
     """Embedded texts."""
+
+    def rows(self, chosen: Sequence[int]) -> Condition:
+        """Those of some of the clips."""
+        return Condition(first_BC1HW=self.first_BC1HW[chosen], text_BLD=self.text_BLD[chosen])
 
 
 def pin_first_frame(x_BCTHW: Tensor, condition: Condition) -> Tensor:

@@ -124,6 +124,7 @@ class Explorer:
                 keys,
                 reduction=objective.reduction if objective.kind == "grpo" else "mean",
                 keep_means=objective.kind == "grpo" and objective.norm != "none",
+                alike=[starts.index(start) for start in starts],
             )
         return Part(places=places, rows=rows, texts=texts, keys=keys, first_BC1HW=first_BC1HW, made=made)
 

@@ -37,10 +37,12 @@ class GrpoPlan(Plan):
         return self.batch // self.sampling.members
 
     @property
-    def sampler_passes(self) -> int:
-        """Forward passes that make a clip: fewer than steps where the sampler takes fewer after the window."""
-        rest = self.sampling.tail_steps or self.sampling.num_steps - self.window.stop
-        return self.window.stop + rest
+    def sampler_passes(self) -> float:
+        """Forward passes that make a clip: fewer than steps where the sampler takes fewer after the window, and where
+        the members of a group share those before it."""
+        left = self.sampling.num_steps - self.window.stop
+        before = self.window.start / (self.sampling.members if self.sampling.shared_noise else 1)
+        return before + len(self.window) + min(left, self.sampling.tail_steps or left)
 
     @property
     def trained_passes(self) -> int:
@@ -150,8 +152,8 @@ class GrpoPlan(Plan):
         told = f"{self.sampling.num_steps} steps, with noise in {f'{first} to {last}' if last > first else first}"
         if len(self._windows) > 1:
             told += " at first"
-        if self.sampler_passes != self.sampling.num_steps:
-            told += f", {self.sampler_passes - self.window.stop} after it"
+        if self.sampling.tail_steps:
+            told += f", {min(self.sampling.tail_steps, self.sampling.num_steps - self.window.stop)} after it"
         update = f"{self.groups} puzzles, {self.sampling.members} clips of each"
         return [*super()._clip_rows(), ("update", update), ("sampler", told)]
 

@@ -65,6 +65,7 @@ def rollout(
     *,
     reduction: Reduction = "mean",
     keep_means: bool = False,
+    alike: Sequence[int] | None = None,
 ) -> Rollout:
     """Sample clips.
 
@@ -78,9 +79,11 @@ def rollout(
         keys: of each clip; its noise at each step follows from it.
         reduction: of log-densities.
         keep_means: keep the means of the window's steps too, for norms of the ratio and as a measure of drift.
+        alike: for each clip the number of the first one with the same condition and the same noise to start from;
+            before the window those are sampled once.
     """
     assert window.step == 1 and window.start >= 0 and window.stop < len(sigmas) - 1
-    x = sample_ode(policy, condition, noise_BCTHW, sigmas[: window.start + 1])
+    x = _before_window(policy, condition, noise_BCTHW, sigmas[: window.start + 1], alike or range(len(noise_BCTHW)))
     levels, states, logps, means = tuple(sigmas.tolist()), [x], [], []
     for step in window:
         transition = _transition(policy, condition, x, kernel, levels[step], levels[step + 1])
@@ -99,6 +102,15 @@ def rollout(
         kernel=kernel,
         reduction=reduction,
     )
+
+
+def _before_window(
+    policy: VideoPolicy, condition: Condition, noise_BCTHW: Tensor, sigmas: Tensor, alike: Sequence[int]
+) -> Tensor:
+    """Latents at the last of these levels."""
+    firsts = sorted(set(alike))
+    sampled = sample_ode(policy, condition.rows(firsts), noise_BCTHW[firsts], sigmas)
+    return sampled[[firsts.index(first) for first in alike]]
 
 
 def retrace(policy: VideoPolicy, condition: Condition, made: Rollout, step: int) -> Gaussian:
