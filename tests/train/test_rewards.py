@@ -82,7 +82,7 @@ def _dies(*job: object) -> None:
 
 
 def test_workers_that_die_again_and_again_end_the_run(rows: list[Row], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rewards, "_judged", _dies)
+    monkeypatch.setattr(rewards, "_all_judged", _dies)
     with (
         RewardWorkers(1) as judges,
         pytest.raises(Incomplete, match=f"died 3 times, last with a clip of {rows[0]['id']}"),

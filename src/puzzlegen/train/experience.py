@@ -48,7 +48,7 @@ class Experience:
     rewards: Sequence[Reward]
     """Of each clip."""
     second: Sequence[Reward]
-    """Of each group's first clip at a second look, if there was one."""
+    """Of the first groups' first clips at a second look."""
     shown: Sequence[tuple[Row, NDArray[np.uint8], Sequence[Reward]]]
     """The first group of each task: its puzzle, its clips [members, T, H, W, 3] and their rewards."""
 
@@ -94,7 +94,9 @@ class Explorer:
             with self._clock("decode"):
                 frames = self._policy.decode(part.made.z_BCTHW).cpu().numpy()
             pending.append(self._judges.submit(frames, part.rows))
-            firsts = [place for place, (*_, member) in enumerate(own) if not member] if self._run.judging.watch else []
+            firsts = [
+                place - begin for place in range(0, self._run.judging.watch * members, members) if place in places
+            ]
             second.append(self._judges.submit(frames[firsts], [part.rows[place] for place in firsts], again=True))
             parts.append(part)
             clips.append(frames)

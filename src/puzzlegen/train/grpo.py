@@ -84,7 +84,7 @@ class GrpoLearner:
         made = self._explorer.explore(step, drawn[rank * self._share : (rank + 1) * self._share])
         self._last = made
         with self._clock("train"):
-            judged = gather_object(_judged(made))
+            judged = gather_object(_judged(made, self._run.sampling.members))
             weight_B = self._weights(judged)[rank * len(made.rewards) :][: len(made.rewards)]
             for number in range(self._objective.passes):
                 figures = self._accumulate(made.parts, weight_B, self._accelerator.device)
@@ -153,9 +153,8 @@ class GrpoLearner:
             )
 
 
-def _judged(made: Experience) -> list[Judged]:
+def _judged(made: Experience, members: int) -> list[Judged]:
     """What is told to all processes of this one's clips."""
-    members = len(made.rewards) // len(made.second) if made.second else 0
     second = {place * members: reward for place, reward in enumerate(made.second)}
     return [
         Judged(task=task, reward=reward, second=second.get(place))

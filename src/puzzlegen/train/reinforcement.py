@@ -52,13 +52,15 @@ class Judging:
     """"dense", "sparse", or a published one of the recipes' [rewards], such as "paper" or "released-code"."""
     weights: Mapping[str, float] = field(default_factory=dict)
     """Factor of the advantages of a task's clips, by task; 1 if not given."""
-    watch: bool = True
-    """Look at each group's first clip again, once an mp4 encoder has taken away what is no motion of a puzzle. Nothing
-    is trained on it; where clips that were solved are not any more, the model has learned to please the reader."""
+    watch: int = 4
+    """Groups of each process whose first clip is looked at again, once an mp4 encoder has taken away what is no motion
+    of a puzzle. Nothing is trained on it; where clips that were solved are not any more, the model has learned to
+    please the reader."""
     workers: int = 1
     """Processes that judge clips while others are sampled; 0 judges in between."""
 
     def __post_init__(self) -> None:
+        require(self.watch >= 0, "judging.watch", "0 or more")
         require(self.workers >= 0, "judging.workers", "0 or more")
         require(all(weight >= 0 for weight in self.weights.values()), "judging.weights", "0 or more")
 

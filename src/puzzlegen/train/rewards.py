@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -86,27 +87,29 @@ class RewardWorkers:
 
         Args:
             frames_BTHWC: the clips.
-            rows: their puzzles.
+            rows: their puzzles; neighbours with the same one are judged by one process, which knows it then.
             again: for a second look, at what an mp4 encoder leaves of them.
         """
-        jobs = [
-            (frames, {name: row[name] for name in _NEEDED}, self._reward, again)
-            for frames, row in zip(frames_BTHWC, rows, strict=True)
-        ]
+        assert len(frames_BTHWC) == len(rows)
+        jobs, begin = list[_Job](), 0
+        for _, group in groupby(rows, key=lambda row: row["id"]):
+            first, end = (same := list(group))[0], begin + len(same)
+            jobs.append((frames_BTHWC[begin:end], {name: first[name] for name in _NEEDED}, self._reward, again))
+            begin = end
         return Pending(self, jobs)
 
     def _start(self, job: _Job) -> _Started:
-        """Have one clip judged, by a new pool if the last one has lost a process."""
+        """Have a puzzle's clips judged, by a new pool if the last one has lost a process."""
         if not self._workers:
-            done: Future[Reward] = Future()
-            done.set_result(_judged(*job))
+            done: Future[list[Reward]] = Future()
+            done.set_result(_all_judged(*job))
             return done, None
         if self._pool is None:
             context = multiprocessing.get_context("spawn")  # a forked torch with threads hangs
             self._pool = ProcessPoolExecutor(self._workers, mp_context=context)
         pool = self._pool
         try:
-            return pool.submit(_judged, *job), pool
+            return pool.submit(_all_judged, *job), pool
         except BrokenProcessPool:  # found out only now
             self._give_up(pool)
             return self._start(job)
@@ -119,7 +122,7 @@ class RewardWorkers:
 
 
 _Job = tuple[NDArray[np.uint8], dict[str, Any], str, bool]
-_Started = tuple[Future[Reward], ProcessPoolExecutor | None]
+_Started = tuple[Future[list[Reward]], ProcessPoolExecutor | None]
 
 
 class Pending:
@@ -134,9 +137,9 @@ class Pending:
 
         Raises Incomplete if workers die again and again.
         """
-        return [self._one(number) for number in range(len(self._jobs))]
+        return [reward for number in range(len(self._jobs)) for reward in self._one(number)]
 
-    def _one(self, number: int) -> Reward:
+    def _one(self, number: int) -> list[Reward]:
         for _ in range(_ATTEMPTS):
             future, pool = self._started[number]
             try:
@@ -148,6 +151,10 @@ class Pending:
         raise Incomplete(
             f"A process that judges clips died {_ATTEMPTS} times, last with a clip of {clip}. Is there enough memory?"
         )
+
+
+def _all_judged(frames_BTHWC: NDArray[np.uint8], columns: dict[str, Any], reward: str, again: bool) -> list[Reward]:
+    return [_judged(frames, columns, reward, again) for frames in frames_BTHWC]
 
 
 def _judged(frames: NDArray[np.uint8], columns: dict[str, Any], reward: str, again: bool) -> Reward:
