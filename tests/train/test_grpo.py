@@ -194,6 +194,17 @@ def test_the_reference_of_a_run_is_the_checkpoint_it_started_from(dataset: Path,
     assert log_of(tmp_path / "r")[0]["kl"] == 0 < log_of(tmp_path / "r")[-1]["kl"]
 
 
+def test_what_a_run_starts_from_is_evaluated_first(dataset: Path, tmp_path: Path) -> None:
+    loop.train(run_for(dataset, optimizer={"steps": 1}), tmp_path / "sft", quiet=True)
+    run = grpo_run(dataset, optimizer={"steps": 3})
+    started = type(run)(**{name: getattr(run, name) for name in run.__slots__} | {"init": str(tmp_path / "sft")})
+    loop.train(started, tmp_path / "r", quiet=True)
+    before, now = log_of(tmp_path / "sft")[-1], log_of(tmp_path / "r")[0]
+    assert now["step"] == 0 and {name: now[name] for name in ("success", "eval/loss")} == {
+        name: before[name] for name in ("success", "eval/loss")
+    }
+
+
 def test_clips_that_cannot_be_judged_are_counted_and_left_out(
     dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

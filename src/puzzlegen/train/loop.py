@@ -86,6 +86,8 @@ def train(run: AnyRun, folder: Path, *, progress: Progress = silent, quiet: bool
         held_out = held_out_puzzles and HeldOut(run.evaluation, held_out_puzzles, policy, accelerator, folder)
         logbook = stack.enter_context(_logbook(run, folder, start, accelerator, quiet))
         stopping = stack.enter_context(asked_to_stop(accelerator))
+        if held_out and run.init and not start:  # what the run has to be better than
+            _evaluate(held_out, 0, logbook)
 
         for step in range(start, steps):
             done, scores = step + 1, dict[str, float]()
@@ -95,9 +97,7 @@ def train(run: AnyRun, folder: Path, *, progress: Progress = silent, quiet: bool
                 logbook.log(done, figures)
             if held_out and _due(done, run.evaluation.every, steps):
                 with optimization.averaged():
-                    scores, told = held_out.evaluate(done)
-                logbook.log(done, scores)
-                logbook.say(told)
+                    scores = _evaluate(held_out, done, logbook)
                 if first:
                     learner.show(folder / SAMPLES / f"step-{done:08d}")
             stop = stopping()
@@ -124,6 +124,13 @@ def _learner(
     if isinstance(run, GrpoRun):
         return GrpoLearner(run, dataset, accelerator, origin, progress, codec_of=checkpoint)
     return SftLearner(run, dataset, accelerator, origin, progress, codec_of=checkpoint)
+
+
+def _evaluate(held_out: HeldOut, step: int, logbook: Logbook) -> dict[str, float]:
+    scores, told = held_out.evaluate(step)
+    logbook.log(step, scores)
+    logbook.say(told)
+    return scores
 
 
 def _draw(folder: Path) -> None:
