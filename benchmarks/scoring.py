@@ -43,7 +43,7 @@ from puzzlegen.testing.cheaters import cheats
 from puzzlegen.testing.codecs import CODECS, encode_rgb
 from puzzlegen.testing.perturbations import PERTURBATIONS
 from puzzlegen.types import Instance
-from puzzlegen.verify import judge, observer, verifier
+from puzzlegen.verify import find, judge, observer, sight, verifier
 from puzzlegen.verify.tone import Tone
 from puzzlegen.verify.verifier import Verifier
 
@@ -51,10 +51,11 @@ STAGES = ("decode", "observe", "tone", "find", "follow", "classify", "watch", "w
 APART = ("setup", "first")
 CASES = ("gold", "frames", "worn", "noisy", "cheat")
 _PATCHES: tuple[tuple[Any, str, str], ...] = (
-    (observer, "observe", "observe"),
+    (sight, "observe", "observe"),
     (observer, "classify", "classify"),
     (Tone, "undo", "tone"),
-    (observer.Observer, "_find", "find"),
+    (find, "classify", "classify"),
+    (verifier, "find", "find"),
     (observer.Observer, "_follow", "follow"),
     (verifier, "judge", "walk"),
     (judge, "_progress", "progress"),

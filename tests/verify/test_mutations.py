@@ -20,7 +20,7 @@ from puzzlegen.replay import stacks_of
 from puzzlegen.testing.cheaters import Cheat, cheats
 from puzzlegen.testing.clips import gold
 from puzzlegen.types import Score
-from puzzlegen.verify import atlas, judge, observer, pace, perceive, verifier, walk
+from puzzlegen.verify import atlas, judge, pace, perceive, sight, verifier, walk
 from puzzlegen.verify.atlas import GOAL, LAYOUT, UNCLEAR, Labels
 from puzzlegen.verify.judge import CODES, WORTHLESS
 from puzzlegen.verify.verifier import Verifier
@@ -223,7 +223,7 @@ MUTATIONS = [
              read("maze", lambda one: gone_for(one, 12), sharp=BLURRED)),
     Mutation("marks that are too few", always(walk, "is_miscounted", False),
              read("maze", lambda one: gone_for(one, 5))),
-    Mutation("view", always(observer.Observer, "_hidden", np.zeros(16, dtype=bool)), camera_that_loses_a_column),
+    Mutation("view", replaced(sight.Sight, "hidden", np.zeros(16, dtype=bool)), camera_that_loses_a_column),
     Mutation("rest at the end", always(walk.Walk, "rests", True),
              read("maze", lambda one: solution(one) + [np.zeros_like(one.labels(one.start))] * 2, ceiling=0.5)),
     Mutation("flicker budget", always(judge, "_flickers", False), read("maze", twin_that_comes_and_goes)),

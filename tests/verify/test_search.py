@@ -17,7 +17,7 @@ from puzzlegen.render.formats import ClipFormat
 from puzzlegen.render.looks import Style
 from puzzlegen.testing.clips import gold
 from puzzlegen.testing.perturbations import PERTURBATIONS
-from puzzlegen.verify.observer import LEAST_LIKENESS
+from puzzlegen.verify.find import LEAST_LIKENESS
 from puzzlegen.verify.search import Match, find_view, hypotheses, whole_view
 from puzzlegen.verify.verifier import Verifier
 from puzzlegen.verify.view import AS_DRAWN, View

@@ -236,7 +236,9 @@ def rgb_to_pictures(frames: Iterable[NDArray[np.uint8]]) -> Iterator[Planes]:
     converter = av.video.reformatter.VideoReformatter()
     for frame in frames:
         picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
-        picture = converter.reformat(picture, format="yuv420p", dst_colorspace=_BT709, dst_color_range=_LIMITED_RANGE)
+        picture = converter.reformat(
+            picture, format="yuv420p", dst_colorspace=_BT709, dst_color_range=_LIMITED_RANGE, threads=1
+        )
         yield Planes(*(_plane(plane).copy() for plane in picture.planes))
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from puzzlegen.verify.atlas import LAYOUT, UNCLEAR, Features, Labels
 from puzzlegen.verify.perceive import TOLERANCE, Percept, most_off
-
-P = TypeVar("P", bound=np.generic)
 
 _STILL = 1.5
 """A cell none of whose blocks moved by more levels than this since it was last looked at is not looked at again."""
@@ -51,15 +49,7 @@ class Record:
 
     def changed(self, features: Features) -> NDArray[np.bool_]:
         """The cells [T, N] that have to be looked at in these pictures [T, N, 96], one after another."""
-        seen = self._seen.copy()
-        changed = np.zeros(features.shape[:2], dtype=bool)
-        off = np.empty_like(seen)
-        for picture, moved in zip(features, changed, strict=True):
-            np.abs(np.subtract(picture, seen, out=off), out=off)
-            np.greater(off.max(axis=1), _STILL, out=moved)
-            if moved.any():
-                seen[moved] = picture[moved]
-        return changed
+        return moves(features, self._seen, _STILL)
 
     def settle(
         self, percept: Percept, features: Features, cells: NDArray[np.intp], known: NDArray[np.bool_] | None
@@ -74,14 +64,11 @@ class Record:
 
     def read(self, percept: Percept, changed: NDArray[np.bool_], hidden: NDArray[np.bool_]) -> Reading:
         """What pictures show in which these cells [T, N] were looked at, picture by picture [M]."""
-        looked = np.full(changed.shape, -1, dtype=np.intp)
-        looked[changed] = np.arange(len(percept.labels))
-        looked = np.maximum.accumulate(looked, axis=0)
-        last = self._last
+        rows, last = latest(changed), self._last
         return Reading(
-            _filled(looked, percept.labels, last.labels),
-            _filled(looked, percept.sides, last.sides),
-            _filled(looked, percept.misfit, last.misfit),
+            np.concatenate([last.labels, percept.labels])[rows],
+            np.concatenate([last.sides, percept.sides])[rows],
+            np.concatenate([last.misfit, percept.misfit])[rows],
             np.broadcast_to(hidden, changed.shape),
         )
 
@@ -98,7 +85,28 @@ class Record:
         return Reading(np.concatenate(labels), np.concatenate(sides), np.concatenate(misfit), np.concatenate(hidden))
 
 
-def _filled(looked: NDArray[np.intp], found: NDArray[P], last: NDArray[P]) -> NDArray[P]:
-    """Rows of `found` [M, ...] by their number, those of `last` [N, ...] where that is negative [T, N, ...]."""
-    every = np.concatenate([last, found])
-    return np.asarray(every[np.where(looked < 0, np.arange(len(last)), looked + len(last))])
+def moves(features: Features, last: Features, least: float) -> NDArray[np.bool_]:
+    """The cells [T, N] of which a block has moved by more levels than this since the picture in which they moved last.
+
+    Args:
+        features: of pictures in a row [T, N, 96].
+        last: of each cell as it moved last before them [N, 96].
+        least: levels.
+    """
+    seen = last.copy()
+    found = np.zeros(features.shape[:2], dtype=bool)
+    off = np.empty_like(seen)
+    for picture, moved in zip(features, found, strict=True):
+        np.abs(np.subtract(picture, seen, out=off), out=off)
+        np.greater(off.max(axis=1), least, out=moved)
+        if moved.any():
+            seen[moved] = picture[moved]
+    return found
+
+
+def latest(moved: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Where each cell's latest values are [T, N], in a list of the values of all N cells before these pictures and
+    then of the moved ones, picture by picture."""
+    rows = np.tile(np.arange(moved.shape[1]), (len(moved), 1))
+    rows[moved] = moved.shape[1] + np.arange(np.count_nonzero(moved))
+    return np.maximum.accumulate(rows, axis=0)

@@ -66,7 +66,7 @@ def _corrections(features: Features, palette: NDArray[np.float32]) -> Features:
     fine = np.concatenate([features[:, :_LUMA, None], spread], axis=2)
     coarse = np.concatenate([quarter_luma(features)[..., None], chroma], axis=2)
     luma = _nearby(fine, palette)[..., 0]
-    color = _nearby(coarse, palette)[..., 1:].transpose(0, 2, 1).reshape(len(features), -1)
+    color = _nearby(coarse, palette)[..., 1:].transpose(0, 2, 1).reshape(len(features), 2 * _CHROMA)
     return np.concatenate([luma, color], axis=1)
 
 
@@ -74,7 +74,7 @@ def _nearby(colors: NDArray[np.float32], palette: NDArray[np.float32]) -> NDArra
     """Kernel regression of the corrections at colors [N, B, 3]; none far from every color of the palette."""
     points, centers = colors.reshape(-1, 3) - np.float32(128), palette[:, 0] - np.float32(128)
     away = (points**2).sum(axis=1)[:, None] + (centers**2).sum(axis=1) - 2 * points @ centers.T
-    weight = np.exp(away * np.float32(-0.5 / _NEAR**2)).reshape(*colors.shape[:2], -1)
+    weight = np.exp(away * np.float32(-0.5 / _NEAR**2)).reshape(*colors.shape[:2], len(palette))
     found: NDArray[np.float32] = (weight @ palette[:, 1]) / (weight.sum(axis=2) + np.float32(0.1))[..., None]
     return found
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -21,8 +20,9 @@ from puzzlegen.replay import board
 from puzzlegen.task import Task
 from puzzlegen.types import Score
 from puzzlegen.verify.atlas import Atlas, Features, atlas, start_means
+from puzzlegen.verify.find import Found, Reference, Unlike, find
 from puzzlegen.verify.judge import judge, unread
-from puzzlegen.verify.observer import Observer, Reference
+from puzzlegen.verify.observer import Observer
 from puzzlegen.verify.pace import pace_of
 
 Canvas = NDArray[np.uint8]  # [H * 3/2, W]
@@ -52,6 +52,8 @@ class Verifier:
         self._atlases: dict[float, Atlas] = {}
         sharp = self._atlas(0.0)
         self._reference = Reference(self.layout, self._drawn, sharp.labels(self._board), self._atlas, self._means)
+        self._last: tuple[Planes, Found | Unlike] | None = None
+        """The last clip's first picture, and what it tells."""
 
     def score(self, canvases: NDArray[np.uint8]) -> Score[Any]:
         """Score frames given as YUV 4:2:0 canvases [T, H * 3/2, W] (see `render.video.decode`)."""
@@ -71,12 +73,19 @@ class Verifier:
         first = next(pictures, None)
         if first is None:
             raise CorruptData("the video has no frames")
-        observer = Observer(self._reference)
-        evidence = observer.watch(itertools.chain([first], pictures))
-        if evidence is None:
-            return unread(self.task, self.start, observer.likeness)
+        found = self._find(first)
+        if isinstance(found, Unlike):
+            return unread(self.task, self.start, found.likeness)
+        evidence = Observer(found).watch(pictures)
         pace = pace_of(len(evidence.labels), self.clip.num_frames, self._frames_per_action)
-        return judge(self.task, self.start, evidence, observer.atlas, pace)
+        return judge(self.task, self.start, evidence, found.sight.atlas, pace)
+
+    def _find(self, first: Planes) -> Found | Unlike:
+        """What the first picture tells; kept, because the clips that a model makes of one puzzle share it."""
+        if self._last is None or not all(map(np.array_equal, first, self._last[0])):
+            own = Planes(*(plane.copy() for plane in first))  # it may be a view of frames that change
+            self._last = own, find(own, self._reference)
+        return self._last[1]
 
     @functools.cached_property
     def _frames_per_action(self) -> int:

@@ -1,0 +1,75 @@
+"""The view follows the camera through the pictures, and is let alone where another would not explain more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from unittest import mock
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from puzzlegen import registry
+from puzzlegen.render import video
+from puzzlegen.render.formats import ClipFormat
+from puzzlegen.testing.clips import gold
+from puzzlegen.types import Score
+from puzzlegen.verify.observer import Observer
+from puzzlegen.verify.verifier import Verifier
+from samples import puzzle, variant
+
+CLIP = ClipFormat(width=128, height=128, num_frames=49)
+CELL_PX = 32
+Frames = NDArray[np.uint8]  # [T, H, W, 3]
+
+
+def judged(change: Callable[[int, Frames], Frames]) -> tuple[Score[str], int]:
+    """The score of a solved maze whose frames are changed by their number, and how often the view was adjusted."""
+    recipe, found = registry.load("maze"), puzzle("maze", "tiny", "square256", 1)
+    look = variant(recipe, next(iter(recipe.looks)), 0)
+    judge = Verifier(recipe.task, found.start, look, CLIP, len(found.solution.actions))
+    assert judge.layout.cell_px == CELL_PX
+    frames = [video.canvas_to_rgb(canvas) for canvas in gold(recipe.task, found, look, CLIP)]
+    clip = np.stack([change(number, frame) for number, frame in enumerate(frames)])
+    with mock.patch.object(Observer, "_follow", autospec=True, side_effect=Observer._follow) as followed:
+        return judge.score_frames(clip), followed.call_count
+
+
+def moved(frame: Frames, right: float, down: float) -> Frames:
+    matrix = np.array([[1, 0, right], [0, 1, down]], dtype=np.float64)
+    return np.asarray(cv2.warpAffine(frame, matrix, frame.shape[1::-1], borderMode=cv2.BORDER_REPLICATE), np.uint8)
+
+
+def blurred(frame: Frames) -> Frames:
+    return np.asarray(cv2.GaussianBlur(frame, (0, 0), 0.06 * CELL_PX), np.uint8)
+
+
+def test_the_view_of_a_still_camera_is_never_adjusted() -> None:
+    score, count = judged(lambda number, frame: frame)
+    assert score.solved
+    assert count == 0
+
+
+def test_a_clip_that_is_blurred_after_its_first_picture_is_not_followed_at_every_picture() -> None:
+    score, count = judged(lambda number, frame: blurred(frame) if number else frame)
+    assert score.solved
+    assert 0 < count <= CLIP.num_frames // 4
+
+
+MOTIONS: dict[str, Callable[[int, Frames], Frames]] = {
+    "pan": lambda number, frame: moved(frame, 0.25 * CELL_PX * number / 48, -0.25 * CELL_PX * number / 48),
+    "jump": lambda number, frame: moved(frame, 0.15 * CELL_PX * (number > 24), 0),
+    "sway": lambda number, frame: moved(frame, 0.3 * CELL_PX * np.sin(number / 5), 0),
+    "blurred pan": lambda number, frame: moved(blurred(frame) if number else frame, 0.3 * CELL_PX * number / 48, 0),
+    "blurred, then a pan": lambda number, frame: moved(
+        blurred(frame) if number else frame, 0.4 * CELL_PX * max(0, number - 24) / 24, 0
+    ),
+}
+
+
+@pytest.mark.parametrize("motion", MOTIONS)
+def test_a_camera_that_moves_is_followed(motion: str) -> None:
+    score, count = judged(MOTIONS[motion])
+    assert score.solved, score.violations
+    assert count > 0
