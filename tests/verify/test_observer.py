@@ -15,6 +15,8 @@ from puzzlegen.render import video
 from puzzlegen.render.formats import ClipFormat
 from puzzlegen.testing.clips import gold
 from puzzlegen.types import Score
+from puzzlegen.verify import observer
+from puzzlegen.verify.drift import Drift
 from puzzlegen.verify.observer import Observer
 from puzzlegen.verify.verifier import Verifier
 from samples import puzzle, variant
@@ -41,8 +43,8 @@ def moved(frame: Frames, right: float, down: float) -> Frames:
     return np.asarray(cv2.warpAffine(frame, matrix, frame.shape[1::-1], borderMode=cv2.BORDER_REPLICATE), np.uint8)
 
 
-def blurred(frame: Frames) -> Frames:
-    return np.asarray(cv2.GaussianBlur(frame, (0, 0), 0.06 * CELL_PX), np.uint8)
+def blurred(frame: Frames, cells: float = 0.06) -> Frames:
+    return np.asarray(cv2.GaussianBlur(frame, (0, 0), cells * CELL_PX), np.uint8)
 
 
 def test_the_view_of_a_still_camera_is_never_adjusted() -> None:
@@ -52,7 +54,7 @@ def test_the_view_of_a_still_camera_is_never_adjusted() -> None:
 
 
 def test_a_clip_that_is_blurred_after_its_first_picture_is_not_followed_at_every_picture() -> None:
-    score, count = judged(lambda number, frame: blurred(frame) if number else frame)
+    score, count = judged(lambda number, frame: blurred(frame, 0.04) if number else frame)
     assert score.solved
     assert 0 < count <= CLIP.num_frames // 4
 
@@ -73,3 +75,32 @@ def test_a_camera_that_moves_is_followed(motion: str) -> None:
     score, count = judged(MOTIONS[motion])
     assert score.solved, score.violations
     assert count > 0
+
+
+@pytest.mark.parametrize("motion", ["sway", "blurred pan"])
+def test_how_many_pictures_are_read_at_a_time_changes_nothing(motion: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = judged(MOTIONS[motion])
+    monkeypatch.setattr(observer, "_BATCH", 1)
+    assert judged(MOTIONS[motion]) == found
+
+
+@pytest.mark.parametrize(
+    ("differences", "searches"),
+    [
+        pytest.param([1.3] * 9, [], id="as good as the first picture"),
+        pytest.param([1.5] * 9, [0], id="blurred"),
+        pytest.param([1.5, 1.6, 1.71, 1.8], [0, 2], id="grown since"),
+        pytest.param([1.7, 1.7, 1.45, 1.66], [0, 3], id="grown since it was less"),
+        pytest.param([3.0] * 5, [0, 1, 2, 3, 4], id="much"),
+        pytest.param([2.0, 2.3, 2.6], [0, 1, 2], id="more and more"),
+        pytest.param([3.0, 3.0, 3.0, 1.2, 3.0, 3.0], [0, 1, 2, 4, 5], id="gone in between"),
+    ],
+)
+def test_a_view_is_looked_for_while_it_may_be_found(differences: list[float], searches: list[int]) -> None:
+    """In pictures after one whose mean difference was 1.0, when no search finds anything."""
+    drift, found = Drift(1.0), []
+    for number, difference in enumerate(differences):
+        if drift.is_likely(difference):
+            found.append(number)
+            drift.remain(difference)
+    assert found == searches

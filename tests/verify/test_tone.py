@@ -58,6 +58,14 @@ def test_no_change_is_undone_by_none(task: str) -> None:
     assert off_after(one, expected(one)) < 0.5
 
 
+def test_of_no_cells_nothing_is_undone() -> None:
+    """A batch of pictures in which nothing moves asks for it."""
+    one = stage("sokoban")
+    tone = fit_tone(expected(one), expected(one), one.task.shape(one.start))
+    tone = tone._replace(palette=np.ones((3, 2, 3), dtype=np.float32))
+    assert tone.undo(expected(one)[:0], np.arange(0)).shape == (0, expected(one).shape[1])
+
+
 @pytest.mark.parametrize("task", TASKS)
 @settings(max_examples=10, deadline=None)
 @given(gamma=st.floats(0.8, 1.25), gain=st.floats(0.8, 1.2), turn=st.floats(-15, 15), saturation=st.floats(0.7, 1.3))

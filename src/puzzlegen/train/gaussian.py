@@ -37,22 +37,23 @@ class Gaussian:
         In float64, for what counts are differences of 1e-6 between numbers of about 1.
         """
         assert self.std > 0, "a step without noise has no density"
-        z = (_generated(x_BCTHW) - _generated(self.mean_BCTHW)) / self.std
-        return _reduced(-0.5 * z.square() - (math.log(self.std) + 0.5 * math.log(2 * math.pi)), reduction)
+        z = (generated(x_BCTHW) - generated(self.mean_BCTHW)) / self.std
+        return reduced(-0.5 * z.square() - (math.log(self.std) + 0.5 * math.log(2 * math.pi)), reduction)
 
     def kl(self, other: Gaussian, reduction: Reduction = "mean") -> Tensor:
         """Kullback-Leibler divergence to one of the same std, reduce((mu - mu')^2) / (2 s^2): float64 [B]."""
         assert self.std == other.std > 0, "of steps by the same kernel"
-        drift = (_generated(self.mean_BCTHW) - _generated(other.mean_BCTHW)) / self.std
-        return _reduced(0.5 * drift.square(), reduction)
+        drift = (generated(self.mean_BCTHW) - generated(other.mean_BCTHW)) / self.std
+        return reduced(0.5 * drift.square(), reduction)
 
 
-def _generated(x_BCTHW: Tensor) -> Tensor:
+def generated(x_BCTHW: Tensor) -> Tensor:
     """All but the first frame, [B, D] in float64; taken first, for what is in frame 0 may be no number."""
     return x_BCTHW[:, :, 1:].flatten(1).double()
 
 
-def _reduced(values_BD: Tensor, reduction: Reduction) -> Tensor:
+def reduced(values_BD: Tensor, reduction: Reduction) -> Tensor:
+    """One number for each clip [B]."""
     count = values_BD.shape[1]
     divisors = {"mean": count, "sum": 1, "rsqrt": math.sqrt(count)}
     return values_BD.sum(1) / divisors[reduction]

@@ -9,6 +9,11 @@ With z the noise of the rollout and dmu what the mean has moved since, log p - l
 
 where the second part is a bias: ratios of a policy that has moved are below 1 in the mean (GRPO-Guard,
 arXiv:2510.22319).
+
+In place of z there may be z0 - z0^, what the clip z0 has of what the policy did not expect. To first order that is
+J s z with the Jacobian J of the rest of the sampler, the covariance of clips that the latents leave possible, but for a
+positive factor. So the gradient is multiplied by a matrix without negative eigenvalues, and what later steps take away
+again, most of the noise, adds nothing to it but chance.
 """
 
 from __future__ import annotations

@@ -15,12 +15,13 @@ from torch import Tensor, nn
 from puzzlegen.train.advantage import group_advantages
 from puzzlegen.train.experience import Part
 from puzzlegen.train.flow import draw_noise, draw_sigmas, flow_losses
+from puzzlegen.train.gaussian import Gaussian
 from puzzlegen.train.objective import clipped_losses, log_ratio, step_scales
 from puzzlegen.train.policy import VideoPolicy
 from puzzlegen.train.randomness import Key
 from puzzlegen.train.reinforcement import Dpo, Grpo, ObjectiveConfig, Rft
 from puzzlegen.train.rewards import Reward
-from puzzlegen.train.rollout import retrace
+from puzzlegen.train.rollout import Rollout, retrace
 
 Losses = tuple[Tensor, dict[str, Tensor]]
 """The loss of each clip of a part [B], and what else is to be known of each [B], by name."""
@@ -94,14 +95,7 @@ class _Grpo:
             with policy.reference():
                 reference = retrace(policy, policy.condition_latents(part.texts, part.first_BC1HW), made, piece)
         transition = retrace(policy, condition, made, piece)
-        drift_B = made.drift(piece, transition) if config.norm != "none" else None
-        log_ratio_B = log_ratio(
-            made.logp(piece, transition),
-            made.logp_old(piece),
-            norm=config.norm,
-            drift_B=drift_B,
-            std=transition.std,
-        )
+        log_ratio_B = self._log_ratio(made, piece, transition)
         losses_B, told = clipped_losses(log_ratio_B, weight_B, config.clip), {"log_ratio": log_ratio_B}
         if config.equalize:
             scales = step_scales(made.kernel, made.sigmas, made.window, norm=config.norm)
@@ -110,6 +104,15 @@ class _Grpo:
             told["kl"] = transition.kl(reference, made.reduction)
             losses_B = losses_B + config.beta * told["kl"]
         return losses_B, told
+
+    def _log_ratio(self, made: Rollout, piece: int, transition: Gaussian) -> Tensor:
+        norm = self._config.norm
+        if self._config.credit == "clip":
+            credit_B = made.credit(piece, transition)
+            return credit_B * transition.std if norm == "guard" else credit_B
+        drift_B = made.drift(piece, transition) if norm != "none" else None
+        now_B, old_B = made.logp(piece, transition), made.logp_old(piece)
+        return log_ratio(now_B, old_B, norm=norm, drift_B=drift_B, std=transition.std)
 
 
 class _FlowMatching:

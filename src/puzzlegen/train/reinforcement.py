@@ -12,6 +12,10 @@ from puzzlegen.train.kernels import Flow, StochasticKernel
 from puzzlegen.train.runs import Checkpoints, Data, Evaluation, Machine, Optimizer, SftRun, require_saved
 from puzzlegen.train.windows import First, Window
 
+Credit = Literal["noise", "clip"]
+"""What a step's advantage is given to: to its noise, the policy gradient as published, or to what became of it in the
+clip. Most of the noise is taken away again by later steps, and what an advantage says of it is chance alone; the clip
+shows what is left. That changes the scale of the gradient in each direction, never its sign, see `objective`."""
 Scale = Literal["group", "batch", "none"]
 """Whose standard deviation rewards are divided by. "batch" weighs tasks by the spread of their rewards."""
 RatioNorm = Literal["none", "centered", "guard"]
@@ -80,6 +84,8 @@ class Grpo:
     """How log-densities of a clip's elements make one number."""
     norm: RatioNorm = "centered"
     """What is done about the bias of ratios."""
+    credit: Credit = "noise"
+    """What a step's advantage is given to."""
     equalize: bool = False
     """Weigh steps so that all of a window push the velocity alike."""
     beta: float = 0.0
@@ -92,6 +98,7 @@ class Grpo:
     def __post_init__(self) -> None:
         for name in ("advantage_clip", "clip", "passes"):
             require(getattr(self, name) > 0, f"objective.{name}", "positive")
+        require(self.credit == "noise" or self.norm != "none", "objective.norm", "centered or guard to credit the clip")
         require(self.beta >= 0, "objective.beta", "0 or more")
         require(self.tolerance >= 0, "objective.tolerance", "0 or more")
 

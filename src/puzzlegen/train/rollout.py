@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from puzzlegen.train.conditioning import Condition, pin_first_frame
-from puzzlegen.train.gaussian import Gaussian, Reduction
+from puzzlegen.train.gaussian import Gaussian, Reduction, generated, reduced
 from puzzlegen.train.kernels import Kernel
 from puzzlegen.train.policy import VideoPolicy
 from puzzlegen.train.randomness import Key, normal
@@ -51,6 +51,20 @@ class Rollout:
     def drift(self, step: int, transition: Gaussian) -> Tensor:
         """`kl` of that Gaussian to the one that the step was drawn from, float64 [B]; needs `means`."""
         return transition.kl(Gaussian(self.means[self.window.index(step)], transition.std), self.reduction)
+
+    def credit(self, step: int, transition: Gaussian) -> Tensor:
+        """How far that Gaussian has moved towards what became of the step, float64 [B]; needs `means`.
+
+        reduce((z0 - z0^) dmu) / s, where z0 is the clip, and z0^ what the policy of the rollout expected before the
+        step. With the step's noise z in place of the difference it is the log ratio without its bias.
+        """
+        place = self.window.index(step)
+        before, mean, sigma = self.states[place], self.means[place], self.sigmas[step]
+        numbers = self.kernel.step(sigma, self.sigmas[step + 1])
+        velocity_BCTHW = (mean - numbers.state * before) / numbers.velocity
+        outcome_BCTHW = self.z_BCTHW - (before - sigma * velocity_BCTHW)
+        moved_BCTHW = (transition.mean_BCTHW - mean) / transition.std
+        return reduced(generated(outcome_BCTHW) * generated(moved_BCTHW), self.reduction)
 
 
 @torch.no_grad()

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from puzzlegen.render.planes import Planes
 from puzzlegen.verify.atlas import Features, Labels
+from puzzlegen.verify.drift import Drift
 from puzzlegen.verify.find import Found
 from puzzlegen.verify.perceive import TOLERANCE, classify
 from puzzlegen.verify.record import Record, latest, moves
@@ -21,13 +22,8 @@ _BATCH = 16
 """Pictures that are read at a time, as long as the clip stays where it is in them."""
 _SAME = 0.25
 """Levels below which a block counts as unchanged before the tone is undone."""
-_DRIFT = 0.4
-"""Levels by which the mean difference may grow before the view is adjusted."""
 _GAIN = 0.1
-"""Levels by which another view must lower it to be kept."""
-_GROWN, _MUCH = 0.2, 0.8
-"""After a search in vain for a better view: levels by which the difference must have grown since for another search;
-and levels over the first picture's from which on there is another even so, after 1, 2, 4, ... pictures."""
+"""Levels by which another view must lower the mean difference to be kept."""
 _MOST_ZOOM = 0.004
 """How far the scale may move from that of the first picture."""
 
@@ -58,10 +54,7 @@ class Observer:
         self._record = Record(found.features, found.percept, found.sight.hidden)
         self._seen = found.raw, found.features
         """Block means of the last picture in this sight: in the video's colors, and in the drawn ones."""
-        self._most = found.base + _DRIFT
-        """Mean difference from which on another view is looked for, in levels."""
-        self._vain = self._waited = 0
-        """Searches in vain in a row, and pictures since the last one."""
+        self._drift = Drift(found.base)
 
     def watch(self, pictures: Iterable[Planes]) -> Evidence:
         """Everything that can be read of the first picture and those after it."""
@@ -125,22 +118,12 @@ class Observer:
             moving: the pictures in which anything has changed [T]; others cannot have drifted.
         """
         for number, difference in enumerate(trimmed(self._sight.off(features, before)).tolist()):
-            if moving[number] and self._may_have_drifted(difference):
+            if moving[number] and self._drift.is_likely(difference):
                 if self._follow(pictures[number], features[number], before[number]):
-                    self._vain, self._most = 0, self._found.base + _DRIFT
+                    self._drift.settle()
                     return number
-                self._vain, self._waited, self._most = self._vain + 1, 0, difference + _GROWN
+                self._drift.remain(difference)
         return len(pictures)
-
-    def _may_have_drifted(self, difference: float) -> bool:
-        """Whether to look for another view, as the mean difference is now; noise and blur are explained by none."""
-        usual = self._found.base + _DRIFT
-        if difference <= usual:
-            self._vain = 0
-        self._waited += 1
-        self._most = max(usual, min(self._most, difference + _GROWN))
-        late = difference > self._found.base + _MUCH and self._waited >= 2 ** (self._vain - 1)
-        return difference > self._most or late
 
     def _follow(self, picture: Planes, features: Features, labels: Labels) -> bool:
         """Adjust the view to what the cells showed a picture ago, if that explains the picture better."""
