@@ -17,6 +17,7 @@ from puzzlegen.train.adapters.wan import WanPolicy  # noqa: E402
 from puzzlegen.train.advantage import group_advantages  # noqa: E402
 from puzzlegen.train.conditioning import Condition, pin_first_frame  # noqa: E402
 from puzzlegen.train.configs import Lora  # noqa: E402
+from puzzlegen.train.gaussian import Gaussian  # noqa: E402
 from puzzlegen.train.kernels import Cps, Dance, Flow, Kernel, Ode, Xflow  # noqa: E402
 from puzzlegen.train.objective import clipped_losses, log_ratio  # noqa: E402
 from puzzlegen.train.randomness import normal  # noqa: E402
@@ -314,3 +315,21 @@ def test_what_members_share_before_the_window_is_sampled_once() -> None:
         made.append(rollout(policy, both, starts, sigmas, Flow(), range(2, 4), KEYS, alike=alike))
         assert policy.rows == (4 * STEPS if alike is None else 2 * 2 + 4 * (STEPS - 2))
     assert torch.equal(made[0].z_BCTHW, made[1].z_BCTHW) and torch.equal(made[0].logp_Bk, made[1].logp_Bk)
+
+
+def test_credit_is_what_became_of_the_noise_in_the_clip() -> None:
+    """All is linear here: later steps multiply by 1 + theta dt, which is the Jacobian, and positive."""
+    theta = torch.tensor(0.3)
+    policy, (condition, noise), sigmas = LinearPolicy(theta), given(4), sigma_grid(STEPS, 5.0)
+    made = rollout(policy, condition, noise, sigmas, Flow(), range(1, 2), KEYS, reduction="sum", keep_means=True)
+    std = Flow().step(*made.sigmas[1:3]).std
+    jacobian = torch.stack([1 + theta * (after - before) for before, after in pairwise(sigmas[2:])]).prod()
+    before, mean = made.states[0], made.means[0]
+    z = normal([("sde", 1, *key) for key in KEYS], noise.shape[1:])
+    later = jacobian * (mean + std * z)
+    outcome = later - (before - made.sigmas[1] * theta * before)
+    moved = Gaussian(mean + 0.01, std)
+    expected = (outcome * 0.01 / std)[:, :, 1:].sum((1, 2, 3, 4)).double()
+    torch.testing.assert_close(made.credit(1, moved), expected, rtol=1e-4, atol=1e-4)
+    assert jacobian > 0
+    assert made.credit(1, retrace(policy, condition, made, 1)).tolist() == [0] * 4
