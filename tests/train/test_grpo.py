@@ -98,9 +98,13 @@ def gradients(run: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("micro_batch", [1, 5])
-def test_micro_batches_change_nothing_but_rounding(micro_batch: int, dataset: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("objective", [{}, {"credit": "clip", "anchor": 1.0}], ids=["plain", "anchored"])
+def test_micro_batches_change_nothing_but_rounding(
+    objective: dict[str, Any], micro_batch: int, dataset: Path, tmp_path: Path
+) -> None:
     for name, size in (("one", 0), ("parts", micro_batch)):
-        run = grpo_run(dataset, optimizer={"steps": 1}, machine={"micro_batch": size})
+        changes = {"objective": {"kind": "grpo", **objective}, "machine": {"micro_batch": size}}
+        run = grpo_run(dataset, optimizer={"steps": 1}, **changes)
         loop.train(run, tmp_path / name, quiet=True)
     one, parts = gradients(tmp_path / "one"), gradients(tmp_path / "parts")
     assert len(one) > 30
@@ -184,6 +188,18 @@ def test_the_divergence_from_the_start_is_measured_and_held_down(dataset: Path, 
     assert ends[1] < ends[0] / 2
 
 
+def test_an_anchor_keeps_velocities_where_they_were(dataset: Path, tmp_path: Path) -> None:
+    ends = []
+    for anchor in (1e-6, 100.0):
+        objective = {"kind": "grpo", "anchor": anchor, "credit": "clip"}
+        changes = {"optimizer": {"lr": 0.01}, "objective": objective, "evaluation": {"every": 0}}
+        loop.train(grpo_run(dataset, **changes), tmp_path / str(anchor), quiet=True)
+        change = [line["velocity_change"] for line in log_of(tmp_path / str(anchor))]
+        assert change[0] == 0 < change[-1]
+        ends.append(change[-1])
+    assert ends[1] < ends[0] / 2
+
+
 def test_the_reference_of_a_run_is_the_checkpoint_it_started_from(dataset: Path, tmp_path: Path) -> None:
     first = run_for(dataset, optimizer={"steps": 1, "lr": 0.05, "ema": 0.0, "warmup": 0})
     loop.train(first, tmp_path / "sft", quiet=True)
@@ -247,6 +263,11 @@ def test_baselines_share_rollouts_and_rewards(kind: str, dataset: Path, tmp_path
         ({"data": {"mixture": [{"task": "sokoban"}]}}, "the dataset has no clips of sokoban"),
         ({"optimizer": {"batch": 13}}, "optimizer.batch must be a multiple of sampling.members, 3"),
         ({"sampling": {"window": {"kind": "first", "k": 4}}}, "A window of 4 steps does not fit 4 steps"),
+        ({"objective": {"kind": "grpo", "credit": "clip", "norm": "none"}}, "objective.norm must be centered or guard"),
+        (
+            {"objective": {"kind": "grpo", "anchor": 0.1}, "machine": {"parallel": "fsdp"}},
+            "machine.parallel must be ddp",
+        ),
         ({"objective": {"kind": "grpo", "beta": 0.1}, "machine": {"parallel": "fsdp"}}, "machine.parallel must be ddp"),
     ],
 )

@@ -26,11 +26,11 @@ CELL_PX = 32
 Frames = NDArray[np.uint8]  # [T, H, W, 3]
 
 
-def judged(change: Callable[[int, Frames], Frames]) -> tuple[Score[str], int]:
+def judged(change: Callable[[int, Frames], Frames], *, follow: bool = True) -> tuple[Score[str], int]:
     """The score of a solved maze whose frames are changed by their number, and how often the view was adjusted."""
     recipe, found = registry.load("maze"), puzzle("maze", "tiny", "square256", 1)
     look = variant(recipe, next(iter(recipe.looks)), 0)
-    judge = Verifier(recipe.task, found.start, look, CLIP, len(found.solution.actions))
+    judge = Verifier(recipe.task, found.start, look, CLIP, len(found.solution.actions), follow=follow)
     assert judge.layout.cell_px == CELL_PX
     frames = [video.canvas_to_rgb(canvas) for canvas in gold(recipe.task, found, look, CLIP)]
     clip = np.stack([change(number, frame) for number, frame in enumerate(frames)])
@@ -75,6 +75,12 @@ def test_a_camera_that_moves_is_followed(motion: str) -> None:
     score, count = judged(MOTIONS[motion])
     assert score.solved, score.violations
     assert count > 0
+
+
+def test_a_camera_that_moves_is_an_error_where_none_is_followed() -> None:
+    score, count = judged(MOTIONS["sway"], follow=False)
+    assert not score.solved and count == 0
+    assert judged(lambda number, frame: frame, follow=False)[0].solved
 
 
 @pytest.mark.parametrize("motion", ["sway", "blurred pan"])

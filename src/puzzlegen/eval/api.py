@@ -48,9 +48,9 @@ def score(clip: Any, row: Row, *, reward: str = "dense") -> Score[Any]:
     return dataclasses.replace(judged, value=reward_of(reward, recipe, judged))
 
 
-def verifier_of(row: Row) -> Verifier:
-    """The verifier of a row's puzzle."""
-    return Verifier(row.task, row.start, row.look, row.clip, row["num_actions"])
+def verifier_of(row: Row, *, follow: bool = True) -> Verifier:
+    """The verifier of a row's puzzle; without `follow` of clips whose camera must stand still."""
+    return Verifier(row.task, row.start, row.look, row.clip, row["num_actions"], follow=follow)
 
 
 def as_rgb(frames: Any) -> NDArray[np.uint8]:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from puzzlegen.render import video
 from puzzlegen.shards.reader import Row, ShardDataset
+from puzzlegen.train.conditioning import Condition
 from puzzlegen.train.policy import VideoPolicy
 from puzzlegen.train.randomness import Key, normal
 from puzzlegen.train.reinforcement import GrpoRun, Sampling
@@ -35,9 +36,15 @@ class Part:
     texts: Sequence[str]
     keys: Sequence[Key]
     """(seed, update, group, member) of each."""
+    members: int
+    """Clips of a group."""
     first_BC1HW: Tensor
     """Latents of the first frames."""
     made: Rollout
+
+    def condition(self, policy: VideoPolicy) -> Condition:
+        """Made anew for each backward pass: a policy may train its texts' embeddings."""
+        return policy.condition_latents(self.texts, self.first_BC1HW)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +135,15 @@ class Explorer:
                 keep_means=objective.kind == "grpo" and objective.norm != "none",
                 alike=[starts.index(start) for start in starts],
             )
-        return Part(places=places, rows=rows, texts=texts, keys=keys, first_BC1HW=first_BC1HW, made=made)
+        return Part(
+            places=places,
+            rows=rows,
+            texts=texts,
+            keys=keys,
+            members=sampling.members,
+            first_BC1HW=first_BC1HW,
+            made=made,
+        )
 
     def _first_frames(self, rows: Sequence[Row]) -> Tensor:
         """Latents of the puzzles' first frames; of neighbours with the same one, encoded once."""

@@ -122,9 +122,10 @@ class GrpoLearner:
         for number, (part, piece, weights) in enumerate(pieces, 1):
             with nullcontext() if number == len(pieces) else self._accelerator.no_sync(self._losses_of):
                 losses_B, details = self._losses_of(part, piece, weights)
-                count = len(weight_B) * len(self._objective.pieces(part))
-                (losses_B.sum() / count).backward()  # processes take the mean of their gradients
-            for name, values_B in {"policy_loss": losses_B, "weight": weights, **details}.items():
+                (losses_B.sum() / len(weight_B)).backward()  # processes take the mean of their gradients
+            if "log_ratio" in details:
+                details = {"weight": weights, **details}
+            for name, values_B in {"policy_loss": losses_B, **details}.items():
                 told.setdefault(name, []).append(values_B.detach().double().cpu())
         return self._gathered({name: torch.cat(values) for name, values in told.items()})
 
@@ -138,9 +139,9 @@ class GrpoLearner:
     def _gathered(self, told: dict[str, Tensor]) -> dict[str, float]:
         """Figures of what all processes have to tell."""
         values = {name: torch.cat(gather_object([told[name]])) for name in told}
-        weights, log_ratios = values.pop("weight"), values.pop("log_ratio", None)
+        weights, log_ratios = values.pop("weight", None), values.pop("log_ratio", None)
         figures = {name: mean_of(value) for name, value in values.items()}
-        if log_ratios is not None and isinstance(self._run.objective, Grpo):
+        if weights is not None and log_ratios is not None and isinstance(self._run.objective, Grpo):
             figures |= ratio_figures(log_ratios, weights, self._run.objective.clip)
         return figures
 

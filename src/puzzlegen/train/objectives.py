@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from puzzlegen.train.advantage import group_advantages
 from puzzlegen.train.experience import Part
-from puzzlegen.train.flow import draw_noise, draw_sigmas, flow_losses
+from puzzlegen.train.flow import draw_noise, draw_sigmas, flow_losses, interpolate
 from puzzlegen.train.gaussian import Gaussian
 from puzzlegen.train.objective import clipped_losses, log_ratio, step_scales
 from puzzlegen.train.policy import VideoPolicy
@@ -48,14 +48,14 @@ class Objective(Protocol):
         """Whether a part with these weights has no gradient."""
 
     def losses(self, policy: VideoPolicy, part: Part, piece: int, weight_B: Tensor) -> Losses:
-        """Of a part's clips in one piece."""
+        """Of a part's clips in one piece; their sum over the pieces is the loss of a clip."""
 
 
 def new_objective(config: ObjectiveConfig, shift: float) -> Objective:
     """As configured; `shift` is that of noise levels that clips are trained at."""
     if isinstance(config, Rft):
         return _Rft(config, shift)
-    return _Dpo(config, shift) if isinstance(config, Dpo) else _Grpo(config)
+    return _Dpo(config, shift) if isinstance(config, Dpo) else _Grpo(config, shift)
 
 
 class LossesOf(nn.Module):
@@ -70,11 +70,15 @@ class LossesOf(nn.Module):
         return self._objective.losses(self._policy, part, piece, weight_B)
 
 
-class _Grpo:
-    """A piece is a step of the window."""
+_ANCHOR = -1
+"""The piece of GRPO that is no step of the window."""
 
-    def __init__(self, config: Grpo) -> None:
-        self._config, self.passes = config, config.passes
+
+class _Grpo:
+    """A piece is a step of the window, or what holds all others where they were."""
+
+    def __init__(self, config: Grpo, shift: float) -> None:
+        self._config, self.passes, self._shift = config, config.passes, shift
 
     def weights(self, rewards: Sequence[Reward], groups: Sequence[Hashable]) -> Tensor:
         config, valid = self._config, torch.tensor([reward.valid for reward in rewards])
@@ -82,28 +86,43 @@ class _Grpo:
         return group_advantages(value, groups, scale=config.scale, clip=config.advantage_clip, valid_B=valid)
 
     def pieces(self, part: Part) -> Sequence[int]:
-        return part.made.window
+        return [*part.made.window, *[_ANCHOR] * bool(self._config.anchor and _firsts(part))]
 
     def skips(self, weight_B: Tensor) -> bool:
-        return not self._config.beta and not weight_B.any()
+        return not self._config.beta and not self._config.anchor and not weight_B.any()
 
     def losses(self, policy: VideoPolicy, part: Part, piece: int, weight_B: Tensor) -> Losses:
-        config, made = self._config, part.made
-        condition = policy.condition_latents(part.texts, part.first_BC1HW)  # anew: labels may be trained too
-        reference = None
+        return self._anchored(policy, part) if piece == _ANCHOR else self._clipped(policy, part, piece, weight_B)
+
+    def _clipped(self, policy: VideoPolicy, part: Part, step: int, weight_B: Tensor) -> Losses:
+        config, made, reference = self._config, part.made, None
         if config.beta:
             with policy.reference():
-                reference = retrace(policy, policy.condition_latents(part.texts, part.first_BC1HW), made, piece)
-        transition = retrace(policy, condition, made, piece)
-        log_ratio_B = self._log_ratio(made, piece, transition)
+                reference = retrace(policy, part.condition(policy), made, step)
+        transition = retrace(policy, part.condition(policy), made, step)
+        log_ratio_B = self._log_ratio(made, step, transition)
         losses_B, told = clipped_losses(log_ratio_B, weight_B, config.clip), {"log_ratio": log_ratio_B}
         if config.equalize:
             scales = step_scales(made.kernel, made.sigmas, made.window, norm=config.norm)
-            losses_B = scales[piece] * losses_B
+            losses_B = scales[step] * losses_B
         if reference:
             told["kl"] = transition.kl(reference, made.reduction)
             losses_B = losses_B + config.beta * told["kl"]
-        return losses_B, told
+        return losses_B / len(made.window), told
+
+    def _anchored(self, policy: VideoPolicy, part: Part) -> Losses:
+        """Of each group's first clip, for all of its members."""
+        firsts = _firsts(part)
+        z_BCTHW, keys = part.made.z_BCTHW[firsts], [("anchor", *part.keys[place]) for place in firsts]
+        sigma_B, noise_BCTHW = draw_sigmas(keys, self._shift), draw_noise(keys, z_BCTHW.shape[1:]).to(z_BCTHW.device)
+        x_BCTHW = interpolate(z_BCTHW, noise_BCTHW, sigma_B)
+        with policy.reference():
+            before_BCTHW = policy.velocity(x_BCTHW, sigma_B, part.condition(policy).rows(firsts))
+        change = policy.velocity(x_BCTHW, sigma_B, part.condition(policy).rows(firsts)) - before_BCTHW
+        changed_B = change[:, :, 1:].square().mean(dim=(1, 2, 3, 4))
+        losses_B = changed_B.new_zeros(len(part.keys))
+        losses_B[firsts] = self._config.anchor * part.members * changed_B
+        return losses_B, {"velocity_change": changed_B}
 
     def _log_ratio(self, made: Rollout, piece: int, transition: Gaussian) -> Tensor:
         norm = self._config.norm
@@ -113,6 +132,11 @@ class _Grpo:
         drift_B = made.drift(piece, transition) if norm != "none" else None
         now_B, old_B = made.logp(piece, transition), made.logp_old(piece)
         return log_ratio(now_B, old_B, norm=norm, drift_B=drift_B, std=transition.std)
+
+
+def _firsts(part: Part) -> list[int]:
+    """The places of groups' first clips."""
+    return [place for place, (*_, member) in enumerate(part.keys) if not member]
 
 
 class _FlowMatching:
@@ -136,8 +160,7 @@ class _FlowMatching:
         noise_BCTHW = draw_noise(keys, z_BCTHW.shape[1:]).to(z_BCTHW.device)
 
         def errors() -> Tensor:
-            condition = policy.condition_latents(part.texts, part.first_BC1HW)
-            return flow_losses(policy, z_BCTHW, condition, sigma_B, noise_BCTHW)
+            return flow_losses(policy, z_BCTHW, part.condition(policy), sigma_B, noise_BCTHW)
 
         return errors
 
@@ -150,7 +173,7 @@ class _Rft(_FlowMatching):
 
     def losses(self, policy: VideoPolicy, part: Part, piece: int, weight_B: Tensor) -> Losses:
         errors_B = self._errors(part, piece, policy, part.made.z_BCTHW)()
-        return weight_B.to(errors_B) * errors_B, {}
+        return weight_B.to(errors_B) * errors_B / self._draws, {}
 
 
 class _Dpo(_FlowMatching):
@@ -174,7 +197,7 @@ class _Dpo(_FlowMatching):
             margin_B = winners() - losers()
         margin_B = winners() - losers() - margin_B
         losses_B = -nn.functional.logsigmoid(-self._beta / 2 * margin_B)
-        return weight_B.to(losses_B) * losses_B, {"margin": -margin_B}
+        return weight_B.to(losses_B) * losses_B / self._draws, {"margin": -margin_B}
 
     def _solutions(self, policy: VideoPolicy, part: Part) -> Tensor:
         """Latents of the stored clips [B, C, T, H, W]; kept from one part to the next, which may have the same ones."""

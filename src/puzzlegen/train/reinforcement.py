@@ -90,6 +90,9 @@ class Grpo:
     """Weigh steps so that all of a window push the velocity alike."""
     beta: float = 0.0
     """Weight of the divergence from the model that the run began with; 0 keeps no copy of it."""
+    anchor: float = 0.0
+    """Weight of the mean squared change of velocities since the run began, on each group's first clip at any noise
+    level: it keeps what rewards say nothing of, such as the steps outside of the window. 0 keeps no copy either."""
     passes: int = 1
     """Updates with the same clips; from the second one on ratios are not 1."""
     tolerance: float = 1e-6
@@ -99,7 +102,8 @@ class Grpo:
         for name in ("advantage_clip", "clip", "passes"):
             require(getattr(self, name) > 0, f"objective.{name}", "positive")
         require(self.credit == "noise" or self.norm != "none", "objective.norm", "centered or guard to credit the clip")
-        require(self.beta >= 0, "objective.beta", "0 or more")
+        for name in ("beta", "anchor"):
+            require(getattr(self, name) >= 0, f"objective.{name}", "0 or more")
         require(self.tolerance >= 0, "objective.tolerance", "0 or more")
 
 
@@ -168,7 +172,8 @@ class GrpoRun:
     @property
     def keeps_reference(self) -> bool:
         """Whether training needs the model that the run began with."""
-        return isinstance(self.objective, Dpo) or (isinstance(self.objective, Grpo) and self.objective.beta > 0)
+        objective = self.objective
+        return isinstance(objective, Dpo) or (isinstance(objective, Grpo) and objective.beta + objective.anchor > 0)
 
 
 AnyRun = SftRun | GrpoRun

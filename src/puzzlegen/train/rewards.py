@@ -170,5 +170,5 @@ def _judged(frames: NDArray[np.uint8], columns: dict[str, Any], reward: str, aga
 
 @functools.lru_cache(maxsize=64)
 def _verifier(columns: str) -> Verifier:
-    """Of a puzzle; the members of a group share one."""
-    return verifier_of(Row(json.loads(columns)))
+    """Of a puzzle; the members of a group share one. No puzzle's camera moves, so a model is not paid for one."""
+    return verifier_of(Row(json.loads(columns)), follow=False)

@@ -48,8 +48,9 @@ class Evidence(NamedTuple):
 class Observer:
     """Reads the pictures of one video after the first, one after another."""
 
-    def __init__(self, found: Found) -> None:
-        """Begin with what the first picture tells."""
+    def __init__(self, found: Found, *, follow: bool = True) -> None:
+        """Begin with what the first picture tells; `follow` a camera that moves."""
+        self._follows = follow
         self._found, self._sight = found, found.sight
         self._record = Record(found.features, found.percept, found.sight.hidden)
         self._seen = found.raw, found.features
@@ -87,7 +88,7 @@ class Observer:
         record.settle(percept, features[changed], cells, known)
         reading = record.read(percept, changed, self._sight.hidden)
         taken = len(pictures)
-        if may_drift:
+        if may_drift and self._follows:
             before = np.concatenate([record.labels[None], reading.labels[:-1]])
             taken = self._steady(pictures, features, before, np.asarray(changed.any(axis=1)))
         if taken:

@@ -32,7 +32,14 @@ class Verifier:
     """Judges clips of one puzzle in one look. The puzzle comes from the dataset; it is never guessed from pixels."""
 
     def __init__(
-        self, task: Task[Any, Any], start: Any, look: Look, clip: ClipFormat, num_actions: int | None = None
+        self,
+        task: Task[Any, Any],
+        start: Any,
+        look: Look,
+        clip: ClipFormat,
+        num_actions: int | None = None,
+        *,
+        follow: bool = True,
     ) -> None:
         """Prepare for one puzzle.
 
@@ -42,10 +49,11 @@ class Verifier:
             look: colors and shapes of the first frame.
             clip: size, length and rate of the dataset's own clip; a video may have others.
             num_actions: of the stored solution, which sets the tempo that a video may have; solved for if not given.
+            follow: a camera that moves. Without, such a camera is an error, and noisy clips take half the time.
         """
         self.task, self.start, self.clip = task, start, clip
         self.layout = fit(task.shape(start), clip)
-        self._num_actions = num_actions
+        self._num_actions, self._follow = num_actions, follow
         self._painter = Painter(task.backdrop(start), self.layout, clip, look)
         self._board = board(task, start)
         self._stacks = task.glyphs(start)
@@ -76,7 +84,7 @@ class Verifier:
         found = self._find(first)
         if isinstance(found, Unlike):
             return unread(self.task, self.start, found.likeness)
-        evidence = Observer(found).watch(pictures)
+        evidence = Observer(found, follow=self._follow).watch(pictures)
         pace = pace_of(len(evidence.labels), self.clip.num_frames, self._frames_per_action)
         return judge(self.task, self.start, evidence, found.sight.atlas, pace)
 
