@@ -30,6 +30,7 @@ ARMS: dict[str, tuple[str, tuple[str, ...]]] = {
     "grpo": ("grpo", ()),
     "sparse": ("grpo", ("judging.reward=sparse",)),
     "all steps": ("grpo", ("sampling.window={kind='all'}",)),
+    "as published": ("grpo", ("sampling.window={kind='first',k=3}", "objective={kind='grpo'}")),
     "rft": ("grpo", ("objective={kind='rft'}", "sampling.shared_noise=false")),
     "dpo": ("grpo", ("objective={kind='dpo'}", "sampling.shared_noise=false")),
     "further sft": ("sft", FURTHER),

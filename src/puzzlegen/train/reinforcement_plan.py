@@ -45,17 +45,19 @@ class GrpoPlan(Plan):
         return before + len(self.window) + min(left, self.sampling.tail_steps or left)
 
     @property
-    def trained_passes(self) -> int:
-        """Forward and backward passes for each sampled clip, at most."""
+    def trained_passes(self) -> float:
+        """Forward and backward passes for each sampled clip, at most; an anchor takes one for each group."""
         if isinstance(self.objective, Grpo):
-            return len(self.window) * self.objective.passes
+            return (len(self.window) + self._anchored) * self.objective.passes
         return self.objective.draws * (2 if isinstance(self.objective, Dpo) else 1)
 
     @property
-    def reference_passes(self) -> int:
+    def reference_passes(self) -> float:
         """Forward passes of the model that the run began with for each sampled clip."""
-        asked = isinstance(self.objective, Dpo) or (isinstance(self.objective, Grpo) and self.objective.beta > 0)
-        return asked * self.trained_passes
+        if isinstance(self.objective, Grpo):
+            steps = len(self.window) * (self.objective.beta > 0)
+            return (steps + self._anchored) * self.objective.passes
+        return self.trained_passes * isinstance(self.objective, Dpo)
 
     @property
     def work(self) -> dict[str, float]:
@@ -103,6 +105,7 @@ class GrpoPlan(Plan):
             return 0.0
         steps, window, forward = self.sampling.num_steps, len(self.window), self._forward_flops
         there_and_back = sum(super().work.values()) / self.batch
+        anchor = self.objective.passes * self._anchored * (1 + there_and_back / forward)
         return saved_fraction(
             steps,
             window,
@@ -110,7 +113,7 @@ class GrpoPlan(Plan):
             backward=self.objective.passes * there_and_back / forward,
             reference=self.objective.passes * (self.objective.beta > 0),
             tail=(self.sampler_passes - window) / (steps - window),
-            decode=self.architecture.decode_flops(self.shape) / forward,
+            decode=self.architecture.decode_flops(self.shape) / forward + anchor,
         )
 
     def group_seconds(self, share: float = 1.0) -> float:
@@ -185,6 +188,11 @@ class GrpoPlan(Plan):
     def _windows(self) -> Counter[range]:
         """Those of the run, with the number of their updates."""
         return Counter(self.sampling.window(update, self.sampling.num_steps) for update in range(self.steps))
+
+    @property
+    def _anchored(self) -> float:
+        """Clips that hold velocities where they were, for each sampled one."""
+        return isinstance(self.objective, Grpo) and (self.objective.anchor > 0) / self.sampling.members
 
     @property
     def _kept_latents(self) -> int:
