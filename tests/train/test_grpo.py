@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -242,6 +244,23 @@ def test_a_run_whose_clips_all_fail_to_be_judged_goes_on(
     lines = log_of(tmp_path / "r")
     assert {line["faults"] for line in lines} == {12.0} and "reward" not in lines[0]
     assert {line["grad_norm"] for line in lines} == {0.0}
+
+
+def test_a_judge_that_is_killed_is_replaced(dataset: Path, tmp_path: Path) -> None:
+    killed: list[int] = []
+
+    def kill_the_first() -> None:
+        while not (children := multiprocessing.active_children()):
+            time.sleep(0.01)
+        os.kill(children[0].pid or 0, signal.SIGKILL)
+        killed.append(children[0].pid or 0)
+
+    killer = threading.Thread(target=kill_the_first)
+    killer.start()
+    run = grpo_run(dataset, judging={"workers": 1}, optimizer={"steps": 2}, evaluation={"every": 0})
+    loop.train(run, tmp_path / "r", quiet=True)
+    killer.join()
+    assert killed and [line["faults"] for line in log_of(tmp_path / "r")] == [0.0, 0.0]
 
 
 @pytest.mark.parametrize("kind", ["rft", "dpo"])
