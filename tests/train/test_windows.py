@@ -70,3 +70,10 @@ def test_a_sliding_window_may_stay_in_the_first_steps() -> None:
         Sliding(k=2, within=1)
     with pytest.raises(InvalidInput, match="A window of 6 steps does not fit 6"):
         Sliding(k=1, within=6)(0, 6)
+
+
+def test_a_window_tells_how_far_it_may_reach() -> None:
+    windows: list[Window] = [All(), First(k=3), First(k=2, final_k=5, anneal=4), Sliding(k=1), Sliding(k=1, within=3)]
+    for window in windows:
+        furthest = max(window(update, 8).stop for update in range(400))
+        assert window.reach(8) == furthest

@@ -38,6 +38,8 @@ class Part:
     """(seed, update, group, member) of each."""
     members: int
     """Clips of a group."""
+    below: float
+    """Where on the sampler's even grid from 1 to 0, before it is shifted, all windows end."""
     first_BC1HW: Tensor
     """Latents of the first frames."""
     made: Rollout
@@ -141,6 +143,7 @@ class Explorer:
             texts=texts,
             keys=keys,
             members=sampling.members,
+            below=1 - sampling.window.reach(sampling.num_steps) / sampling.num_steps,
             first_BC1HW=first_BC1HW,
             made=made,
         )

@@ -18,10 +18,11 @@ from puzzlegen.train.flow import draw_noise, draw_sigmas, flow_losses, interpola
 from puzzlegen.train.gaussian import Gaussian
 from puzzlegen.train.objective import clipped_losses, log_ratio, step_scales
 from puzzlegen.train.policy import VideoPolicy
-from puzzlegen.train.randomness import Key
+from puzzlegen.train.randomness import Key, uniform
 from puzzlegen.train.reinforcement import Dpo, Grpo, ObjectiveConfig, Rft
 from puzzlegen.train.rewards import Reward
 from puzzlegen.train.rollout import Rollout, retrace
+from puzzlegen.train.schedule import shifted
 
 Losses = tuple[Tensor, dict[str, Tensor]]
 """The loss of each clip of a part [B], and what else is to be known of each [B], by name."""
@@ -114,7 +115,8 @@ class _Grpo:
         """Of each group's first clip, for all of its members."""
         firsts = _firsts(part)
         z_BCTHW, keys = part.made.z_BCTHW[firsts], [("anchor", *part.keys[place]) for place in firsts]
-        sigma_B, noise_BCTHW = draw_sigmas(keys, self._shift), draw_noise(keys, z_BCTHW.shape[1:]).to(z_BCTHW.device)
+        sigma_B = shifted(part.below * (1 - uniform(keys)), self._shift)
+        noise_BCTHW = draw_noise(keys, z_BCTHW.shape[1:]).to(z_BCTHW.device)
         x_BCTHW = interpolate(z_BCTHW, noise_BCTHW, sigma_B)
         with policy.reference():
             before_BCTHW = policy.velocity(x_BCTHW, sigma_B, part.condition(policy).rows(firsts))

@@ -91,8 +91,8 @@ class Grpo:
     beta: float = 0.0
     """Weight of the divergence from the model that the run began with; 0 keeps no copy of it."""
     anchor: float = 0.0
-    """Weight of the mean squared change of velocities since the run began, on each group's first clip at any noise
-    level: it keeps what rewards say nothing of, such as the steps outside of the window. 0 keeps no copy either."""
+    """Weight of the mean squared change of velocities since the run began, on each group's first clip at noise levels
+    below those of all windows: it keeps the steps that rewards say nothing of as they were. 0 keeps no copy either."""
     passes: int = 1
     """Updates with the same clips; from the second one on ratios are not 1."""
     tolerance: float = 1e-6

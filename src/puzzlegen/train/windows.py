@@ -24,6 +24,10 @@ class All:
         """The stochastic steps of update number `update`, counted from 0."""
         return range(num_steps - 1)
 
+    def reach(self, num_steps: int) -> int:
+        """How many of the steps are stochastic in some update or come before one that is."""
+        return num_steps - 1
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class First:
@@ -48,6 +52,10 @@ class First:
         _check(max(self.k, final), num_steps)
         progress = min(1.0, update / self.anneal) if self.anneal else 1.0
         return range(round(self.k + progress * (final - self.k)))
+
+    def reach(self, num_steps: int) -> int:
+        """See `All`."""
+        return max(self.k, self.final_k or 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +87,10 @@ class Sliding:
         places = [*range(0, furthest, self.stride), furthest]
         start = places[update // self.every % len(places)]
         return range(start, start + self.k)
+
+    def reach(self, num_steps: int) -> int:
+        """See `All`."""
+        return self.within or num_steps - 1
 
 
 Window = All | First | Sliding
