@@ -111,7 +111,7 @@ def test_micro_batches_change_nothing_but_rounding(
     one, parts = gradients(tmp_path / "one"), gradients(tmp_path / "parts")
     assert len(one) > 30
     for name, value in one.items():
-        torch.testing.assert_close(parts[name], value, rtol=1e-4, atol=1e-7)
+        torch.testing.assert_close(parts[name], value, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
@@ -127,7 +127,7 @@ def test_two_processes_are_one(parallel: str, scale: str, dataset: Path, tmp_pat
     loop.train(grpo_run(dataset, **changes), tmp_path / "one", quiet=True)
     one, two = gradients(tmp_path / "one"), gradients(tmp_path / "two")
     for name, value in one.items():
-        torch.testing.assert_close(two[name], value, rtol=1e-4, atol=1e-7)
+        torch.testing.assert_close(two[name], value, rtol=1e-4, atol=1e-6)
     logs = [undisturbed(log_of(tmp_path / name)) for name in ("one", "two")]
     assert logs[1] == [pytest.approx(line, rel=1e-4, abs=1e-12) for line in logs[0]]
 
