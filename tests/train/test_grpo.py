@@ -75,22 +75,22 @@ def test_ratios_are_exactly_one_in_the_first_pass(whole: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_run_that_was_ended_goes_on_to_the_same_bits(number: signal.Signals, dataset: Path, tmp_path: Path) -> None:
-    changes: dict[str, dict[str, Any]] = {"optimizer": {"steps": 40}, "checkpoints": {"every": 4}}
+    changes: dict[str, dict[str, Any]] = {"optimizer": {"steps": 14}, "checkpoints": {"every": 2}}
     changes |= {"evaluation": {"every": 0}, "objective": {"kind": "grpo", "beta": 0.1}}
     config = written(grpo_tables(dataset, **changes), tmp_path / "c.toml")
     words = [sys.executable, script(tmp_path / "p.py"), "train", "grpo", "--config", config, "--quiet"]
     child = subprocess.Popen([*map(str, words), "--out", str(tmp_path / "ended")], stderr=subprocess.PIPE, text=True)
-    first = tmp_path / "ended/checkpoints/step-00000004"
+    first = tmp_path / "ended/checkpoints/step-00000002"
     while not first.exists() and child.poll() is None:
         time.sleep(0.005)
     os.kill(child.pid, number)
     _, said = child.communicate()
     assert child.returncode == (130 if number == signal.SIGTERM else -signal.SIGKILL), said
-    assert 4 <= find(tmp_path / "ended", "newest").step < 40
+    assert 2 <= find(tmp_path / "ended", "newest").step < 14
     run = grpo_run(dataset, **changes)
     loop.train(run, tmp_path / "ended", quiet=True)
     loop.train(run, tmp_path / "whole", quiet=True)
-    assert_same(state_of(tmp_path / "ended", 40), state_of(tmp_path / "whole", 40))
+    assert_same(state_of(tmp_path / "ended", 14), state_of(tmp_path / "whole", 14))
     assert undisturbed(log_of(tmp_path / "ended")) == undisturbed(log_of(tmp_path / "whole"))
 
 
