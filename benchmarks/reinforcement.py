@@ -78,7 +78,7 @@ def _row(arm: str, folders: Sequence[Path]) -> str:
     updates, minutes = logs[0][-1]["step"], fmean(log[-1]["seconds"] for log in logs) / 60
     total = sum(map(_clips, folders))
     low, high = wilson(round(fmean(after) * total), total)
-    pace = fmean(_seconds_an_update(log) for log in logs)
+    pace = fmean(map(_seconds_an_update, folders, logs))
     gains = " ".join(f"{100 * (one - other):+.1f}" for one, other in zip(after, before, strict=True))
     return (
         f"{arm:14}{updates:8}{minutes:9.1f}{pace:10.2f}{fmean(before):9.1%}{fmean(after):8.1%}"
@@ -91,9 +91,9 @@ def _clips(folder: Path) -> int:
     return len(sorted((folder / "samples").glob("step-*"))[-1].joinpath("scores.jsonl").read_text().splitlines())
 
 
-def _seconds_an_update(log: Sequence[dict[str, Any]]) -> float:
+def _seconds_an_update(folder: Path, log: Sequence[dict[str, Any]]) -> float:
     """Without evaluations: of lines with a speed, which leaves them out."""
-    batch = 32 if "loss" in log[1] else 192
+    batch = json.loads((folder / "run.json").read_text())["optimizer"]["batch"]
     return fmean(batch / line["samples_per_second"] for line in log if "samples_per_second" in line)
 
 

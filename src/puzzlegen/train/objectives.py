@@ -106,7 +106,7 @@ class _Grpo:
         if config.equalize:
             scales = step_scales(made.kernel, made.sigmas, made.window, norm=config.norm)
             losses_B = scales[step] * losses_B
-        if reference:
+        if reference is not None:
             told["kl"] = transition.kl(reference, made.reduction)
             losses_B = losses_B + config.beta * told["kl"]
         return losses_B / len(made.window), told
