@@ -112,7 +112,7 @@ class Explorer:
         with self._clock("reward"):
             rewards = [reward for one in pending for reward in one.result()]
             looks = [reward for one in second for reward in one.result()]
-        shown = self._shown([*rows.values()], np.concatenate(clips), rewards)
+        shown = self._shown([*rows.values()], [clip for frames in clips for clip in frames], rewards)
         return Experience(parts=parts, rewards=rewards, second=looks, shown=shown)
 
     def _sampled(self, step: int, places: range, keys: Sequence[Key], rows: Sequence[Row]) -> Part:
@@ -156,12 +156,12 @@ class Explorer:
         return self._policy.encode(frames_BTHWC)[[places[row["id"]] for row in rows]]
 
     def _shown(
-        self, rows: Sequence[Row], frames_BTHWC: NDArray[np.uint8], rewards: Sequence[Reward]
+        self, rows: Sequence[Row], clips: Sequence[NDArray[np.uint8]], rewards: Sequence[Reward]
     ) -> list[tuple[Row, NDArray[np.uint8], Sequence[Reward]]]:
         members = self._run.sampling.members
         firsts = {row["task"]: place * members for place, row in reversed([*enumerate(rows)])}
         slices = {task: slice(place, place + members) for task, place in sorted(firsts.items())}
-        return [(rows[s.start // members], frames_BTHWC[s].copy(), rewards[s]) for s in slices.values()]
+        return [(rows[s.start // members], np.stack(clips[s]), rewards[s]) for s in slices.values()]
 
 
 def grid(policy: VideoPolicy, sampling: Sampling, window: range) -> Tensor:
