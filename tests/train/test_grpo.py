@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -207,7 +208,7 @@ def test_the_reference_of_a_run_is_the_checkpoint_it_started_from(dataset: Path,
     loop.train(first, tmp_path / "sft", quiet=True)
     tables = grpo_tables(dataset, objective={"kind": "grpo", "beta": 1.0}, evaluation={"every": 0})
     run = grpo_run(dataset, **{name: tables[name] for name in ("objective", "evaluation")})
-    started = type(run)(**{name: getattr(run, name) for name in run.__slots__} | {"init": str(tmp_path / "sft")})
+    started = replace(run, init=str(tmp_path / "sft"))
     loop.train(started, tmp_path / "r", quiet=True)
     assert log_of(tmp_path / "r")[0]["kl"] == 0 < log_of(tmp_path / "r")[-1]["kl"]
 
@@ -215,7 +216,7 @@ def test_the_reference_of_a_run_is_the_checkpoint_it_started_from(dataset: Path,
 def test_what_a_run_starts_from_is_evaluated_first(dataset: Path, tmp_path: Path) -> None:
     loop.train(run_for(dataset, optimizer={"steps": 1}), tmp_path / "sft", quiet=True)
     run = grpo_run(dataset, optimizer={"steps": 3})
-    started = type(run)(**{name: getattr(run, name) for name in run.__slots__} | {"init": str(tmp_path / "sft")})
+    started = replace(run, init=str(tmp_path / "sft"))
     loop.train(started, tmp_path / "r", quiet=True)
     before, now = log_of(tmp_path / "sft")[-1], log_of(tmp_path / "r")[0]
     assert now["step"] == 0 and {name: now[name] for name in ("success", "eval/loss")} == {

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -132,7 +133,7 @@ def test_two_processes_are_one(parallel: str, dataset: Path, tmp_path: Path) -> 
 def test_a_run_starts_from_the_weights_of_another(whole: Path, dataset: Path, tmp_path: Path) -> None:
     run = run_for(dataset, optimizer={"steps": 1, "lr": 1e-12})
     tables: dict[str, Any] = {"init": str(whole)}
-    loop.train(type(run)(**{name: getattr(run, name) for name in run.__slots__} | tables), tmp_path / "r", quiet=True)
+    loop.train(replace(run, **tables), tmp_path / "r", quiet=True)
     source = state_of(whole)
     for name, value in state_of(tmp_path / "r", 1).items():
         if name.startswith("weights/"):
@@ -183,10 +184,9 @@ def test_what_cannot_be_trained_on_is_said_in_one_line(
 
 
 def test_a_checkpoint_of_another_model_is_refused(whole: Path, dataset: Path, tmp_path: Path) -> None:
-    wider = run_for(dataset, model={"ffn_dim": 32})
-    values = {name: getattr(wider, name) for name in wider.__slots__} | {"init": str(whole)}
+    wider = replace(run_for(dataset, model={"ffn_dim": 32}), init=str(whole))
     with pytest.raises(InvalidInput, match="is of another model: ffn_dim is 16, not 32"):
-        loop.train(type(wider)(**values), tmp_path / "r", quiet=True)
+        loop.train(wider, tmp_path / "r", quiet=True)
 
 
 def test_clips_are_drawn_as_the_mixture_says(dataset: Path, tmp_path: Path) -> None:

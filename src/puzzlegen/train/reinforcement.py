@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from puzzlegen.train.configs import ModelConfig, require
+from puzzlegen.train.configs import require
 from puzzlegen.train.gaussian import Reduction
 from puzzlegen.train.kernels import Flow, StochasticKernel
-from puzzlegen.train.runs import Checkpoints, Data, Evaluation, Machine, Optimizer, SftRun, require_saved
+from puzzlegen.train.runs import Run, SftRun
 from puzzlegen.train.windows import First, Window
 
 Credit = Literal["noise", "clip"]
@@ -139,28 +139,18 @@ ObjectiveConfig = Grpo | Rft | Dpo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GrpoRun:
+class GrpoRun(Run):
     """Reinforcement: `puzzlegen train grpo --config FILE`."""
 
     kind: Literal["grpo"] = "grpo"
-    model: ModelConfig
-    data: Data
-    optimizer: Optimizer
     sampling: Sampling = field(default_factory=Sampling)
     judging: Judging = field(default_factory=Judging)
     objective: ObjectiveConfig = field(default_factory=Grpo)
-    evaluation: Evaluation = field(default_factory=Evaluation)
-    checkpoints: Checkpoints = field(default_factory=Checkpoints)
-    machine: Machine = field(default_factory=Machine)
-    seed: int = 0
-    """Of noise and the order of puzzles."""
-    init: str = ""
-    """A checkpoint whose weights the run starts from, such as that of a supervised run; the model's own if empty."""
 
     def __post_init__(self) -> None:
+        Run.__post_init__(self)  # super() does not know a class that `slots` has made anew
         batch, members = self.optimizer.batch, self.sampling.members
         require(batch % members == 0, "optimizer.batch", f"a multiple of sampling.members, {members}: whole groups")
-        require_saved(self.evaluation, self.checkpoints)
         if self.keeps_reference:
             require(self.machine.parallel == "ddp", "machine.parallel", "ddp: shared weights cannot be kept twice")
 

@@ -177,34 +177,34 @@ class Machine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SftRun:
-    """Supervised fine-tuning: `puzzlegen train sft --config FILE`."""
+class Run:
+    """What all kinds of training are told."""
 
-    kind: Literal["sft"] = "sft"
     model: ModelConfig
     data: Data
     optimizer: Optimizer
-    loss: Loss = field(default_factory=Loss)
     evaluation: Evaluation = field(default_factory=Evaluation)
     checkpoints: Checkpoints = field(default_factory=Checkpoints)
     machine: Machine = field(default_factory=Machine)
     seed: int = 0
     """Of noise, noise levels and the order of clips."""
     init: str = ""
-    """A checkpoint whose weights the run starts from; the model's own if empty."""
+    """A checkpoint whose weights the run starts from, such as that of a supervised run; the model's own if empty."""
 
     def __post_init__(self) -> None:
-        require_saved(self.evaluation, self.checkpoints)
+        every = self.checkpoints.every
+        multiple = f"a multiple of checkpoints.every, {every}: the best checkpoint is chosen among those evaluated"
+        require(self.evaluation.every % every == 0, "evaluation.every", multiple)
 
     @property
     def keeps_reference(self) -> bool:
-        """Whether training needs the model that the run began with; never."""
+        """Whether training needs the model that the run began with."""
         return False
 
 
-def require_saved(evaluation: Evaluation, checkpoints: Checkpoints) -> None:
-    """Raises InvalidInput unless there is a checkpoint of each evaluation."""
-    multiple = (
-        f"a multiple of checkpoints.every, {checkpoints.every}: the best checkpoint is chosen among those evaluated"
-    )
-    require(evaluation.every % checkpoints.every == 0, "evaluation.every", multiple)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SftRun(Run):
+    """Supervised fine-tuning: `puzzlegen train sft --config FILE`."""
+
+    kind: Literal["sft"] = "sft"
+    loss: Loss = field(default_factory=Loss)
