@@ -86,7 +86,7 @@ def test_what_was_resolved_is_read_again_as_the_same(path: Path) -> None:
         (["engine.power=0"], "trip.toml engine: power must be positive"),
         (["vehicle.kind=bot"], "trip.toml vehicle: there is no kind 'bot'. Did you mean 'boat'?"),
         (["vehicle.masts=2"], "trip.toml vehicle: there is no field 'masts'. Known: kind, wheels."),
-        (["spare={}"], "trip.toml spare: there is no kind 'None'. Known: boat, cart."),
+        (["spare={}"], "trip.toml spare: its kind is missing. Set kind to one of boat, cart."),
         (["engine.power"], "--set engine.power: write section.key=value, such as optimizer.lr=1e-4."),
         (["engine..power=1"], "--set engine..power=1: write section.key=value, such as optimizer.lr=1e-4."),
         (["engine.power.x=1"], "--set engine.power.x=1: 'power' is no section."),

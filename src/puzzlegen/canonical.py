@@ -138,6 +138,8 @@ def _decode_union(arguments: tuple[Any, ...], value: Any, where: str) -> Any:
     kinds = _kinds(arguments)
     if kinds and isinstance(value, Mapping):
         kind = value.get("kind")
+        if kind is None:
+            raise InvalidInput(f"{where}: its kind is missing. Set kind to one of {', '.join(sorted(kinds))}.")
         if kind not in kinds:
             raise UnknownName("kind", str(kind), kinds, where)
         return _decode(kinds[kind], value, where)
