@@ -1,6 +1,6 @@
 """What training in a window of early steps saves: seconds of an update, side by side with training all steps.
 
-    python benchmarks/early_steps.py --set init=runs/toy-maze/checkpoints/step-00000500 [--steps 6] [--updates 6]
+    python benchmarks/early_steps.py --set init=runs/toy-maze/checkpoints/step-00000400 [--steps 6] [--updates 6]
 
 Updates of all windows take turns in one process, judging included; numbers are medians. "saved" is what a window saves
 of the seconds of all steps, sampling, decoding and training together; "formula" what `train plan` computes for it from

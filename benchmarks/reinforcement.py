@@ -1,6 +1,6 @@
 """What reinforcement adds to a model that supervised training was stopped early: arms side by side, over several seeds.
 
-    python benchmarks/reinforcement.py --init runs/toy-maze/checkpoints/step-00000500 --out runs/arms [--seeds 0 1 2]
+    python benchmarks/reinforcement.py --init runs/toy-maze/checkpoints/step-00000400 --out runs/arms [--seeds 0 1 2]
         [--arms grpo sparse ...] [--set section.key=value] [--only-table]
 
 Every arm starts from the same checkpoint and ends after about the same time on two cores. Each is a run in
@@ -26,13 +26,22 @@ from puzzlegen.view.comparison import draw_comparison
 CONFIGS = Path(__file__).parents[1] / "examples/configs"
 FURTHER = ("optimizer.warmup=0", "optimizer.lr=2e-3", "optimizer.muon_lr=0.0075")
 """Supervised training goes on with half its rate, which is what it had where it was stopped, down to nothing."""
+SLOWER = ("optimizer.lr=3e-5", "optimizer.muon_lr=2e-4")
+"""At GRPO's rate a model that learns from its own clips forgets within ten updates what is sharp."""
+PUBLISHED = (
+    "sampling.window={kind='first',k=3}",
+    "objective={kind='grpo'}",
+    "optimizer.lr=1e-4",
+    "optimizer.muon_lr=0",
+)
+"""Credit for a step's noise, no anchor, AdamW."""
 ARMS: dict[str, tuple[str, tuple[str, ...]]] = {
     "grpo": ("grpo", ()),
     "sparse": ("grpo", ("judging.reward=sparse",)),
     "all steps": ("grpo", ("sampling.window={kind='all'}",)),
-    "as published": ("grpo", ("sampling.window={kind='first',k=3}", "objective={kind='grpo'}")),
-    "rft": ("grpo", ("objective={kind='rft'}", "sampling.shared_noise=false")),
-    "dpo": ("grpo", ("objective={kind='dpo'}", "sampling.shared_noise=false")),
+    "as published": ("grpo", PUBLISHED),
+    "rft": ("grpo", ("objective={kind='rft'}", *SLOWER)),
+    "dpo": ("grpo", ("objective={kind='dpo'}", *SLOWER)),
     "further sft": ("sft", FURTHER),
 }
 
@@ -40,7 +49,7 @@ ARMS: dict[str, tuple[str, tuple[str, ...]]] = {
 def main() -> None:
     """Run what is missing, then print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--init", default="runs/toy-maze/checkpoints/step-00000500")
+    parser.add_argument("--init", default="runs/toy-maze/checkpoints/step-00000400")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=list(ARMS))
