@@ -7,34 +7,50 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from puzzlegen.eval.api import score as score
-    from puzzlegen.registry import load as load
+    from puzzlegen.loader import ClipStream as ClipStream
+    from puzzlegen.registry import load as load_recipe
     from puzzlegen.registry import recipe_paths as recipe_paths
     from puzzlegen.render.formats import ClipFormat as ClipFormat
     from puzzlegen.shards.reader import Row as Row
     from puzzlegen.shards.reader import ShardDataset as ShardDataset
+    from puzzlegen.shards.reader import ShardDataset as load
     from puzzlegen.task import Task as Task
     from puzzlegen.verify.verifier import Verifier as Verifier
 
 __version__ = "0.1.0"
 
 _PUBLIC = {
-    "ClipFormat": "puzzlegen.render.formats",
-    "Row": "puzzlegen.shards.reader",
-    "ShardDataset": "puzzlegen.shards.reader",
-    "Task": "puzzlegen.task",
-    "Verifier": "puzzlegen.verify.verifier",
-    "load": "puzzlegen.registry",
-    "recipe_paths": "puzzlegen.registry",
-    "score": "puzzlegen.eval.api",
+    "ClipFormat": "puzzlegen.render.formats:ClipFormat",
+    "ClipStream": "puzzlegen.loader:ClipStream",
+    "Row": "puzzlegen.shards.reader:Row",
+    "ShardDataset": "puzzlegen.shards.reader:ShardDataset",
+    "Task": "puzzlegen.task:Task",
+    "Verifier": "puzzlegen.verify.verifier:Verifier",
+    "load": "puzzlegen.shards.reader:ShardDataset",
+    "load_recipe": "puzzlegen.registry:load",
+    "recipe_paths": "puzzlegen.registry:recipe_paths",
+    "score": "puzzlegen.eval.api:score",
 }
 
-__all__ = ["ClipFormat", "Row", "ShardDataset", "Task", "Verifier", "load", "recipe_paths", "score"]
+__all__ = [
+    "ClipFormat",
+    "ClipStream",
+    "Row",
+    "ShardDataset",
+    "Task",
+    "Verifier",
+    "load",
+    "load_recipe",
+    "recipe_paths",
+    "score",
+]
 
 
 def __getattr__(name: str) -> Any:
     if name not in _PUBLIC:
         raise AttributeError(f"module 'puzzlegen' has no attribute {name!r}")
-    return getattr(importlib.import_module(_PUBLIC[name]), name)
+    module, _, attribute = _PUBLIC[name].partition(":")
+    return getattr(importlib.import_module(module), attribute)
 
 
 def __dir__() -> list[str]:

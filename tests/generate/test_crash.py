@@ -297,7 +297,8 @@ def test_a_killed_first_write_does_not_make_the_folder_foreign(tmp_path: Path) -
     assert [path.name.split(".tmp-")[0] for path in folder.glob("*.tmp-*")] == ["request.json"]
     done = puzzlegen(*FEW, "--out", folder)
     assert (done.returncode, done.stderr) == (0, "")
-    assert {path.name for path in folder.iterdir()} == {"data", "manifest.json", "request.json"}
+    described = {"README.md", "croissant.json", "manifest.json", "request.json"}
+    assert {path.name for path in folder.iterdir()} == {"data", *described}
 
 
 def test_a_lost_shard_is_made_again(tmp_path: Path) -> None:

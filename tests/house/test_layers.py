@@ -23,7 +23,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("tasks", "render"),
     ("recipe", "registry", "verify"),
     ("shards",),
-    ("generate", "eval", "view", "testing"),
+    ("generate", "eval", "view", "testing", "loader", "exports"),
     ("train",),
     TOP,
 )
@@ -57,6 +57,8 @@ THIRD_PARTY: dict[str, frozenset[str]] = {
     "render": NUMPY_AND({"PIL", "av"}),
     "verify": NUMPY_AND({"cv2"}),
     "shards": NUMPY_AND({"pyarrow", "fsspec", "av"}),
+    "loader": frozenset({"torch"}),
+    "exports": frozenset(),
     "generate": NUMPY_AND({"pyarrow", "tqdm", "ray"}),
     "eval": NUMPY_AND({"pyarrow", "tqdm", "av"}),
     "view": NUMPY_AND({"PIL", "matplotlib"}),

@@ -170,16 +170,15 @@ def test_a_dataset_survives_pickling(folder: Path) -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(seed=st.integers(0, 2**40), world=st.integers(1, 9), task=st.sampled_from([None, "maze"]))
-def test_ranks_share_an_epoch(folder: Path, seed: int, world: int, task: str | None) -> None:
+@given(seed=st.integers(0, 2**40), world=st.integers(1, 9), task=st.sampled_from([None, "maze"]), even=st.booleans())
+def test_ranks_share_an_epoch(folder: Path, seed: int, world: int, task: str | None, even: bool) -> None:
     dataset = ShardDataset(folder, columns=("id",), **({"task": task} if task else {}))
-    parts = [ids(dataset.epoch(seed=seed, rank=rank, world=world)) for rank in range(world)]
-    assert {len(part) for part in parts} == {len(dataset) // world}
+    parts = [ids(dataset.epoch(seed=seed, rank=rank, world=world, even=even)) for rank in range(world)]
+    least = len(dataset) // world
+    assert {len(part) for part in parts} <= ({least} if even else {least, least + 1})
     seen = [name for part in parts for name in part]
-    assert len(set(seen)) == len(seen)
+    assert len(set(seen)) == len(seen) == (least * world if even else len(dataset))
     assert set(seen) <= set(dataset.column("id"))
-    if world == 1:
-        assert sorted(seen) == sorted(dataset.column("id"))
 
 
 @settings(max_examples=40, deadline=None)
@@ -192,10 +191,11 @@ def test_an_epoch_resumes_exactly(folder: Path, seed: int, world: int, data: st.
     assert again == whole[skip:]
 
 
-def test_epochs_depend_on_the_seed_alone(folder: Path) -> None:
-    orders = [tuple(ShardDataset(folder).epoch_order(seed)) for seed in range(20)]
+def test_epochs_depend_on_seed_and_number_alone(folder: Path) -> None:
+    keys = [(seed, epoch) for seed in range(5) for epoch in range(4)]
+    orders = [tuple(ShardDataset(folder).epoch_order(*key)) for key in keys]
     assert len(set(orders)) == 20
-    assert orders == [tuple(ShardDataset(folder).epoch_order(seed)) for seed in range(20)]
+    assert orders == [tuple(ShardDataset(folder).epoch_order(*key)) for key in keys]
     assert all(sorted(order) == list(range(120)) for order in orders)
     assert list(range(120)) not in map(list, orders)
 
@@ -260,6 +260,24 @@ def test_frames_come_from_the_video_unless_asked_otherwise(dataset: ShardDataset
     assert np.array_equal(row.frames(), video.decode_rgb(row.video))
     with pytest.raises(InvalidInput, match="source"):
         row.frames("vidoe")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("source", ["video", "render"])
+def test_some_frames_are_those_of_all(dataset: ShardDataset, source: Any) -> None:
+    row = dataset[7]
+    whole = row.frames(source)
+    for at in ([0], [24], [3, 1, 3, 9], range(5)):
+        assert np.array_equal(row.frames(source, at=at), whole[sorted(set(at))])
+    for at in ([], [25], [-1], [0, 99]):
+        with pytest.raises(InvalidInput, match="has frames 0 to 24, not"):
+            row.frames(source, at=at)
+
+
+def test_states_follow_the_actions(dataset: ShardDataset) -> None:
+    for index in (0, 50, 119):
+        row = dataset[index]
+        assert [row.task.text(state) for state in row.states()] == row["states"]
+        assert row.task.is_solved(row.states()[-1])
 
 
 def test_rows_know_their_puzzle(dataset: ShardDataset) -> None:

@@ -172,3 +172,30 @@ def test_schema_survives_arrow_tools(shards: list[Path]) -> None:
     table = pa.concat_tables([pq.read_table(shard) for shard in shards])
     assert b"huggingface" in table.schema.metadata
     assert table.schema.remove_metadata() == schema().remove_metadata()
+
+
+def test_data_frames_and_sql_read_columns_and_bytes(shards: list[Path]) -> None:
+    """polars, pandas and duckdb, each by its own reader."""
+    import duckdb
+    import pandas
+    import polars
+
+    files, rows = [*map(str, shards)], [row for shard in shards for row in pq.read_table(shard).to_pylist()]
+    scalars = ["id", "num_actions", "optimal", "unique", "seed"]
+    expected = sorted(({name: row[name] for name in scalars} for row in rows), key=lambda row: row["id"])
+    frame = polars.read_parquet(files, columns=scalars).sort("id")
+    assert frame.to_dicts() == expected
+    assert frame.dtypes == [polars.String, polars.Int32, polars.Boolean, polars.Boolean, polars.Int64]
+    short = polars.scan_parquet(files).filter(polars.col("num_actions") <= 4)
+    videos = short.select("id", polars.col("video").struct.field("bytes")).collect()
+    assert dict(videos.iter_rows()) == {row["id"]: row["video"]["bytes"] for row in rows if row["num_actions"] <= 4}
+    table = pandas.concat(pandas.read_parquet(path, columns=scalars) for path in files).sort_values("id")
+    assert table["num_actions"].tolist() == [row["num_actions"] for row in expected]
+    with duckdb.connect() as database:
+        shards_read = f"from read_parquet({files})"
+        found = database.sql(f"select task, count(*), max(num_actions) {shards_read} group by task").fetchall()
+        named = database.sql(f"select video.bytes {shards_read} where id = '{rows[0]['id']}'").fetchall()
+    for task, count, most in found:
+        own = [row["num_actions"] for row in rows if row["task"] == task]
+        assert (count, most) == (len(own), max(own)) == (40, max(own))
+    assert len(found) == 3 and named == [(rows[0]["video"]["bytes"],)]

@@ -26,11 +26,15 @@ from puzzlegen.generate import census, claim, clips, drafts, duplicates, plan, s
 from puzzlegen.generate.drafts import WORK, Moved, Site
 from puzzlegen.generate.engines import Engine
 from puzzlegen.generate.plan import Request, Shard
+from puzzlegen.shards import card as cards
 from puzzlegen.shards import manifest as manifests
 from puzzlegen.shards.store import Store, open_store
 from puzzlegen.types import Progress
 
 Counts = NDArray[np.int64]  # rows of every split in every unit [units, splits]
+
+_LASTING = frozenset({"data", claim.REQUEST, cards.CARD, cards.CROISSANT, manifests.MANIFEST})
+"""What is in the folder of a finished dataset."""
 
 _MANY = 1000
 """Puzzles from which on compiled kernels are worth their compilation."""
@@ -135,7 +139,7 @@ def _complete(
 ) -> dict[str, Any]:
     """The whole dataset: `whole` makes what is missing, else that is refused."""
     described = _prepare(request, store)
-    if set(store.names("", leftovers=True)) <= {"data", claim.REQUEST, manifests.MANIFEST} and _is_finished(store):
+    if set(store.names("", leftovers=True)) <= _LASTING and _is_finished(store):
         return manifests.read_manifest(store)
     store.make_folders(WORK)
     with store.locked(WORK):
@@ -186,7 +190,10 @@ def _make(site: Site, described: dict[str, Any], engine: Engine, progress: Progr
         _refuse_missing(site, sorted(needed & set(_without_clips(site))))
     footer = {"puzzlegen.request": json.dumps(described, sort_keys=True)}
     _write_shards(site, moved, counts, left, footer, engine, progress)
-    manifests.write_manifest(site.store, _manifest(site.store, shards, described, engine))
+    manifest = _manifest(site.store, shards, described, engine)
+    site.store.write(cards.CARD, cards.card(manifest).encode())
+    site.store.write(cards.CROISSANT, cards.croissant(manifest).encode())
+    manifests.write_manifest(site.store, manifest)
 
 
 def _refuse_missing(site: Site, units: list[int]) -> None:

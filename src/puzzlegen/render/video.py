@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -185,14 +186,15 @@ def decode(video: bytes) -> tuple[NDArray[np.uint8], int]:
 
 
 def decode_rgb(video: bytes, indices: Iterable[int] | None = None) -> NDArray[np.uint8]:
-    """Frames as RGB [T, H, W, 3], all or the given ones in ascending order."""
+    """Frames as RGB [T, H, W, 3], all or the given ones in ascending order; none after the last of them is decoded."""
     wanted = None if indices is None else set(indices)
+    end = None if wanted is None else max(wanted, default=-1) + 1
     converter = av.video.reformatter.VideoReformatter()
     try:
         with av.open(io.BytesIO(video), "r") as container:
             frames = [
                 _converted(converter, frame, "rgb24")
-                for index, frame in enumerate(container.decode(_video_stream(container)))
+                for index, frame in enumerate(islice(container.decode(_video_stream(container)), end))
                 if wanted is None or index in wanted
             ]
     except (av.FFmpegError, IndexError, ValueError) as error:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
-from itertools import pairwise
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -86,17 +86,34 @@ class Row(Mapping[str, Any]):
         painter = Painter(task.backdrop(start), fit(task.shape(start), self.clip), self.clip, self.look)
         return painter.frames(task, replay(task, start, self["actions"]), pace(len(self["actions"]), self.clip))
 
-    def frames(self, source: Literal["video", "render"] = "video") -> NDArray[np.uint8]:
-        """All frames as RGB [T, H, W, 3].
+    def states(self) -> tuple[Any, ...]:
+        """The start state and the one after each action."""
+        return replay(self.task, self.start, self["actions"]).states
+
+    def frames(
+        self, source: Literal["video", "render"] = "video", *, at: Iterable[int] | None = None
+    ) -> NDArray[np.uint8]:
+        """Frames as RGB [T, H, W, 3].
 
         Args:
             source: "video" decodes the mp4; "render" draws the clip again, exactly as it was before encoding.
+            at: numbers of the frames, given in ascending order; all if not given. Early ones are cheap.
+
+        Raises:
+            UnknownName: no such source.
+            InvalidInput: there is no such frame.
         """
+        wanted = None if at is None else sorted(set(at))
+        if wanted is not None and (not wanted or wanted[0] < 0 or wanted[-1] >= self["num_frames"]):
+            raise InvalidInput(f"{self['id']} has frames 0 to {self['num_frames'] - 1}, not {wanted}.")
         if source == "video":
-            return video.decode_rgb(self.video)
+            return video.decode_rgb(self.video, wanted)
         if source != "render":
             raise UnknownName("source of frames", source, ("video", "render"))
-        return np.stack(list(video.canvases_to_rgb(self.canvases())))
+        frames = video.canvases_to_rgb(self.canvases())
+        if wanted is None:
+            return np.stack(list(frames))
+        return np.stack([frame for place, frame in enumerate(islice(frames, wanted[-1] + 1)) if place in wanted])
 
 
 class Shard(NamedTuple):
@@ -222,35 +239,37 @@ class ShardDataset:
             parts.append(self._read_columns(file, shard.path, list(names)).take(self._places[first:end, 3]))
         return pa.concat_tables(parts or [schema().empty_table().select(list(names))])
 
-    def epoch(self, *, seed: int, rank: int = 0, world: int = 1, skip: int = 0) -> Iterator[Row]:
+    def epoch(
+        self, *, seed: int, epoch: int = 0, rank: int = 0, world: int = 1, skip: int = 0, even: bool = False
+    ) -> Iterator[Row]:
         """One shuffled pass: row groups in random order, rows shuffled within each.
 
-        Every rank yields the same number of rows (len // world), no row twice; the order depends on the
-        arguments alone.
+        All ranks together yield every row once; the order depends on the arguments alone.
 
         Args:
-            seed: of this epoch's order; give another one for each epoch.
+            seed: of the order.
+            epoch: number of the pass; each has an order of its own.
             rank: number of this process.
             world: number of processes.
             skip: rows that this rank has already seen, to resume exactly.
+            even: leave out up to world - 1 rows, so that all ranks have the same number.
 
         Raises:
             InvalidInput: no such rank, or a negative skip.
         """
         if not 0 <= rank < world or skip < 0:
             raise InvalidInput(f"rank must be 0 to world - 1 and skip 0 or more, got {rank=}, {world=}, {skip=}")
-        order = self.epoch_order(seed)
-        share = len(order) // world
-        for index in order[rank * share + skip : (rank + 1) * share]:
-            yield self[index]
+        order = self.epoch_order(seed, epoch)
+        for place in share(len(order), rank, world, even=even)[skip:]:
+            yield self[order[place]]
 
-    def epoch_order(self, seed: int) -> list[int]:
+    def epoch_order(self, seed: int, epoch: int = 0) -> list[int]:
         """The shuffled indices of one epoch."""
         groups: dict[tuple[int, int], list[int]] = {}
         for index, (shard, group, _) in enumerate(self._places[:, :3].tolist()):
             groups.setdefault((shard, group), []).append(index)
         blocks = list(groups.values())
-        rng = Rng("epoch", seed)
+        rng = Rng("epoch", seed, epoch)
         rng.shuffle(blocks)
         for block in blocks:
             rng.shuffle(block)
@@ -283,6 +302,13 @@ class ShardDataset:
             return file.read(columns=names)
         except (pa.ArrowException, OSError) as error:
             raise _unreadable(f"{self._store}/{shard}", error) from error
+
+
+def share(count: int, rank: int, world: int, *, even: bool = False) -> range:
+    """The part of `count` things in a row that one of `world` takes; sizes differ by one, or not at all if `even`."""
+    if even:
+        count -= count % world
+    return range(count * rank // world, count * (rank + 1) // world)
 
 
 def _unreadable(what: str, error: Exception) -> CorruptData:

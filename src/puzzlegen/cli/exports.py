@@ -1,0 +1,38 @@
+"""`export`: a dataset in layouts that other trainers read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from puzzlegen.cli.bars import bar
+
+
+@click.command("export")
+@click.argument("folder", metavar="DIR")
+@click.option(
+    "--to", "layout", required=True, metavar="LAYOUT", help="diffsynth, videofolder, finetrainers, webdataset."
+)
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="A new or empty folder.")
+@click.option("--split", help="Only clips of this split.")
+@click.option("--task", "tasks", multiple=True, help="Only clips of this task; repeatable.")
+def export_command(folder: str, layout: str, out: Path, split: str | None, tasks: tuple[str, ...]) -> None:
+    """Write a dataset in a layout that another trainer reads, with the same mp4 bytes.
+
+    \b
+    diffsynth     videos/ID.mp4, metadata.csv with video and prompt (DiffSynth-Studio, VideoRLVR)
+    videofolder   videos/ID.mp4, metadata.csv with file_name and prompt (Hugging Face datasets)
+    finetrainers  videos/ID.mp4, videos.txt and prompt.txt, line by line
+    webdataset    clips-N.tar of ID.mp4, ID.png (frame 0), ID.txt (prompt) and ID.json
+
+    \b
+    puzzlegen export data --to diffsynth --split train --out data-diffsynth
+    """
+    from puzzlegen.exports import export
+    from puzzlegen.shards.reader import ShardDataset
+
+    dataset = ShardDataset(folder, split=split, **({"task": list(tasks)} if tasks else {}))
+    with bar() as progress:
+        export(dataset, layout, out, progress)
+    click.echo(f"{len(dataset)} clips: {out}")
