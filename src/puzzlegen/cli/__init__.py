@@ -18,6 +18,7 @@ _COMMANDS = {
     "merge": "puzzlegen.cli.units",
     "verify": "puzzlegen.cli.datasets",
     "show": "puzzlegen.cli.datasets",
+    "gallery": "puzzlegen.cli.exports",
     "export": "puzzlegen.cli.exports",
     "solve": "puzzlegen.cli.puzzles",
     "render": "puzzlegen.cli.puzzles",
