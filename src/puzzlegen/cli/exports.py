@@ -1,22 +1,13 @@
-"""`export` and `gallery`: a dataset for other trainers, and for people."""
+"""`export`: a dataset in layouts that other trainers read."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from puzzlegen.cli.bars import bar
-
-if TYPE_CHECKING:
-    from puzzlegen.shards.reader import ShardDataset
-
-
-def _dataset(folder: str, split: str | None, tasks: tuple[str, ...]) -> ShardDataset:
-    from puzzlegen.shards.reader import ShardDataset
-
-    return ShardDataset(folder, split=split, task=list(tasks)) if tasks else ShardDataset(folder, split=split)
+from puzzlegen.cli.looking import opened
 
 
 @click.command("export")
@@ -41,27 +32,7 @@ def export_command(folder: str, layout: str, out: Path, split: str | None, tasks
     """
     from puzzlegen.exports import export
 
-    dataset = _dataset(folder, split, tasks)
+    dataset = opened(folder, split, tasks)
     with bar() as progress:
         export(dataset, layout, out, progress)
     click.echo(f"{len(dataset)} clips: {out}")
-
-
-@click.command("gallery")
-@click.argument("folder", metavar="DIR")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="The page, a .html.")
-@click.option("--num", type=click.IntRange(1), default=60, show_default=True, help="Most clips on the page.")
-@click.option("--split", help="Only clips of this split.")
-@click.option("--task", "tasks", multiple=True, help="Only clips of this task; repeatable.")
-def gallery_command(folder: str, out: Path, num: int, split: str | None, tasks: tuple[str, ...]) -> None:
-    """Write one page to look through clips: filter, play, and step through states. It needs no network.
-
-    Clips of all tasks, levels and looks take turns until there are --num.
-
-    \b
-    puzzlegen gallery data --out gallery.html
-    """
-    from puzzlegen.view.gallery import write_gallery
-
-    count = write_gallery(_dataset(folder, split, tasks), out, num=num)
-    click.echo(f"{count} clips, {out.stat().st_size / 1e6:.1f} MB: {out}")
