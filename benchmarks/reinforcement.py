@@ -55,7 +55,7 @@ def main() -> None:
     parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=list(ARMS))
     parser.add_argument("--steps", nargs="*", default=[], metavar="ARM=UPDATES", help="how many updates an arm gets")
     parser.add_argument("--set", dest="overrides", action="append", default=[])
-    parser.add_argument("--only-table", action="store_true")
+    parser.add_argument("--only-table", action="store_true", help="run nothing, and leave out what was not run")
     options = parser.parse_args()
     steps = dict(one.split("=") for one in options.steps)
     runs = {arm: [options.out / f"{arm.replace(' ', '-')}-{seed}" for seed in options.seeds] for arm in options.arms}
@@ -63,6 +63,8 @@ def main() -> None:
         for arm in options.arms:
             if not options.only_table:
                 _run(arm, seed, options.init, runs[arm][place], steps.get(arm), options.overrides)
+    runs = {arm: [folder for folder in folders if (folder / "log.jsonl").exists()] for arm, folders in runs.items()}
+    runs = {arm: folders for arm, folders in runs.items() if folders}
     print(f"{'arm':14}{'updates':>8}{'minutes':>9}{'s/update':>10}{'before':>9}{'after':>8}  interval    gain  seeds")
     for arm, folders in runs.items():
         print(_row(arm, folders))
