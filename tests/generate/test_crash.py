@@ -332,7 +332,8 @@ def test_a_run_that_comes_while_the_first_clears_up_is_harmless(
     monkeypatch.setattr(shutil, "rmtree", interrupted)
     assert run.generate(FEW_REQUEST, folder, InProcess(), lambda *_: None)["rows"] == 90
     assert seen
-    assert sorted(path.name for path in folder.iterdir()) == ["data", "manifest.json", "request.json"]
+    described = ["README.md", "croissant.json", "data", "manifest.json", "request.json"]
+    assert sorted(path.name for path in folder.iterdir()) == described
 
 
 def test_a_lock_that_was_taken_away_with_its_folder_is_no_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -136,7 +136,7 @@ def twice(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def test_repeated_run_gives_identical_files_and_manifest(twice: tuple[Path, Path]) -> None:
     one, other = map(contents, twice)
     assert list(one) == list(other)
-    assert {name for name in one if "/" not in name} == {"manifest.json", "request.json"}
+    assert {name for name in one if "/" not in name} == {"README.md", "croissant.json", "manifest.json", "request.json"}
     for name in one:
         assert one[name] == other[name], name
 

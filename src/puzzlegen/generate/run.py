@@ -191,8 +191,9 @@ def _make(site: Site, described: dict[str, Any], engine: Engine, progress: Progr
     footer = {"puzzlegen.request": json.dumps(described, sort_keys=True)}
     _write_shards(site, moved, counts, left, footer, engine, progress)
     manifest = _manifest(site.store, shards, described, engine)
-    site.store.write(cards.CARD, cards.card(manifest).encode())
-    site.store.write(cards.CROISSANT, cards.croissant(manifest).encode())
+    for name, text in ((cards.CARD, cards.card(manifest)), (cards.CROISSANT, cards.croissant(manifest))):
+        if not (site.store.exists(name) and site.store.read(name) == text.encode()):  # whatever is done, stays done
+            site.store.write(name, text.encode())
     manifests.write_manifest(site.store, manifest)
 
 

@@ -130,6 +130,7 @@ def _histogram(axes: Any, values: Mapping[str, Sequence[float]]) -> None:
     low, high, whole = min(every), max(every), all(float(value).is_integer() for value in every)
     room = 0.5 if whole else 0  # numbers stand in the middle of their bars
     bins = min(_MOST_BARS, int(high - low) + 1) if whole else _MOST_BARS
-    axes.hist(list(values.values()), bins, (low - room, high + room), stacked=True, label=list(values))
+    ends = (low - room, high + room)
+    axes.hist(list(values.values()), bins=bins, range=ends, stacked=True, label=list(values))
     if len(values) > 1:
         axes.legend(fontsize=7)
