@@ -97,7 +97,7 @@ class Row(Mapping[str, Any]):
 
         Args:
             source: "video" decodes the mp4; "render" draws the clip again, exactly as it was before encoding.
-            at: numbers of the frames, given in ascending order; all if not given. Early ones are cheap.
+            at: numbers of the frames, which come in ascending order; all if not given. Early ones are cheap.
 
         Raises:
             UnknownName: no such source.
