@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import signal
 import sys
@@ -13,6 +14,7 @@ from types import FrameType
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from accelerate import Accelerator
 from accelerate.utils import InitProcessGroupKwargs, broadcast_object_list
 from torch import nn
@@ -45,7 +47,14 @@ def open_machine(config: Machine) -> Accelerator:
     kind = accelerator.distributed_type.value
     if kind != "NO" and not kind.startswith("MULTI_"):
         raise InvalidInput(f"accelerate is set up for {kind}. Choose plain processes there, and set machine.parallel.")
+    atexit.register(_leave_processes)
     return accelerator
+
+
+def _leave_processes() -> None:
+    """A process that ends with its threads still listening to the others is aborted now and then."""
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def distributed(losses: nn.Module, policy: VideoPolicy, config: Machine, accelerator: Accelerator) -> nn.Module:
