@@ -58,7 +58,7 @@ _PATCHES: tuple[tuple[Any, str, str], ...] = (
     (verifier, "find", "find"),
     (observer.Observer, "_follow", "follow"),
     (verifier, "judge", "walk"),
-    (judge, "_progress", "progress"),
+    (judge, "progress_of", "progress"),
 )
 """(where a function is looked up, its name, its stage); what it calls of other stages counts there."""
 

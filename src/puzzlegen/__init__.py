@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from puzzlegen.eval.answers import score_text as score_text
     from puzzlegen.eval.api import score as score
     from puzzlegen.loader import ClipStream as ClipStream
     from puzzlegen.registry import load as load_recipe
@@ -30,6 +31,7 @@ _PUBLIC = {
     "load_recipe": "puzzlegen.registry:load",
     "recipe_paths": "puzzlegen.registry:recipe_paths",
     "score": "puzzlegen.eval.api:score",
+    "score_text": "puzzlegen.eval.answers:score_text",
 }
 
 __all__ = [
@@ -43,6 +45,7 @@ __all__ = [
     "load_recipe",
     "recipe_paths",
     "score",
+    "score_text",
 ]
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from puzzlegen.errors import OutputError, UnknownName
+from puzzlegen.question import answer_of, question_of
 from puzzlegen.shards.reader import Row, ShardDataset
 from puzzlegen.shards.schema import MEDIA_COLUMNS
 from puzzlegen.shards.writer import atomic_folder
@@ -94,6 +95,19 @@ def _add(tar: tarfile.TarFile, row: Row) -> None:
         tar.addfile(entry, io.BytesIO(data))
 
 
+def _write_questions(dataset: ShardDataset, out: Path, progress: Progress) -> None:
+    (out / "images").mkdir()
+    with (out / "metadata.jsonl").open("w") as file:
+        for row in _rows(dataset, progress):
+            picture = f"images/{row['id']}.png"
+            (out / picture).write_bytes(row["first_frame"]["bytes"])
+            question, answer = question_of(row.task, row.start), answer_of(row.task, row["actions"])
+            told = {name: row[name] for name in _TOLD}
+            talk = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+            line = {"file_name": picture, **told, "board": row["states"][0], "messages": talk}
+            file.write(json.dumps(line) + "\n")
+
+
 def _videos(dataset: ShardDataset, out: Path, progress: Progress) -> Iterator[tuple[Row, str]]:
     """Every row after its video is written, with the path in the folder."""
     (out / "videos").mkdir()
@@ -119,5 +133,9 @@ LAYOUTS = {
         partial(_write_table, video="file_name"),
     ),
     "finetrainers": Layout("videos/ID.mp4, videos.txt and prompt.txt, line by line: finetrainers", _write_lists),
+    "text": Layout(
+        "images/ID.png and metadata.jsonl with the board and a chat of question and answer: language models",
+        _write_questions,
+    ),
     "webdataset": Layout("clips-N.tar of ID.mp4, ID.png (frame 0), ID.txt (prompt), ID.json: webdataset", _write_tars),
 }

@@ -29,6 +29,10 @@ class Task(ABC, Generic[P, S]):
     """Frozen dataclass of a level's fields, ranges checked in `__post_init__` with ValueError."""
     State: ClassVar[type]
     """Frozen dataclass of a state."""
+    manual: ClassVar[str] = ""
+    """How to play from text alone: the characters of `text`, what the actions do, what solves; for language models."""
+    separator: ClassVar[str] = ""
+    """What stands between actions in one line; "" if every action is one character."""
 
     # --- puzzles and rules
 
@@ -92,8 +96,13 @@ class Task(ABC, Generic[P, S]):
         """The state in the same notation; parse(text(start)) == start."""
 
     def line(self, actions: Sequence[str]) -> str:
-        """The actions as one compact string, such as LURD."""
-        return "".join(actions)
+        """The actions as one string, such as LURD."""
+        return self.separator.join(actions)
+
+    def read_line(self, line: str) -> tuple[str, ...]:
+        """What stands in such a string, with spaces and commas as one likes; may be no actions of this task."""
+        parts = line.replace(",", " ").split()
+        return tuple(parts if self.separator else "".join(parts))
 
     # --- appearance
 

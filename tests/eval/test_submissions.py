@@ -32,7 +32,7 @@ def collected(
 
 
 def data_of(submission: Submission) -> dict[str, bytes]:
-    return {name: content.load(own[0]).video for name, own in submission.videos.items()}
+    return {name: content.load(own[0]).video for name, own in submission.samples.items()}
 
 
 @pytest.mark.parametrize("split", [None, "test"])
@@ -46,7 +46,7 @@ def test_every_layout_gives_each_instance_its_own_video(
     assert len({row.video for row in rows}) == len(rows) >= 2
     submission = collected(write(rows, tmp_path / "s"), layout, dataset, split, tasks)
     assert data_of(submission) == {row["id"]: row.video for row in rows}
-    assert submission.samples == [3 if layout == "table" else 0]
+    assert submission.ks == [3 if layout == "table" else 0]
     assert submission.passed_over == 0
 
 
@@ -57,7 +57,7 @@ def test_all_layouts_are_tested() -> None:
 def test_videos_of_what_was_not_asked_for_are_passed_over(dataset: Path, tmp_path: Path) -> None:
     rows = rows_of(dataset)
     submission = collected(native(rows, tmp_path), "native", dataset, "test")
-    assert set(submission.videos) == {row["id"] for row in rows if row["split"] == "test"}
+    assert set(submission.samples) == {row["id"] for row in rows if row["split"] == "test"}
     assert submission.passed_over == sum(row["split"] == "train" for row in rows)
 
 
@@ -66,7 +66,7 @@ def test_samples_are_sorted_by_number(dataset: Path, tmp_path: Path) -> None:
     for k in (10, 9, 2):
         put(tmp_path / row["task"] / row["id"] / f"{k}.MP4", row.video)
     submission = collected(tmp_path, "native", dataset)
-    assert [video.k for video in submission.videos[row["id"]]] == submission.samples == [2, 9, 10]
+    assert [video.k for video in submission.samples[row["id"]]] == submission.ks == [2, 9, 10]
 
 
 # --- what is refused

@@ -15,7 +15,7 @@ import puzzlegen
 SOURCE = Path(puzzlegen.__file__).parent
 
 CORE = ("errors", "types", "canonical", "seeding", "grid", "config")
-CONTRACT = ("task", "replay", "search", "kernels")
+CONTRACT = ("task", "replay", "question", "search", "kernels")
 TOP = ("cli", "__init__", "__main__")
 LAYERS: tuple[tuple[str, ...], ...] = (
     CORE,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import puzzlegen
 from puzzlegen import exports
 from puzzlegen.errors import OutputError, UnknownName
 from puzzlegen.exports import LAYOUTS, export
@@ -87,6 +88,23 @@ def test_the_same_rows_give_the_same_tars(dataset: ShardDataset, tmp_path: Path)
     assert first.read_bytes() == second.read_bytes()
     with tarfile.open(first) as tar:
         assert {entry.mtime for entry in tar} == {0}
+
+
+def test_questions_are_chats_with_pictures(dataset: ShardDataset, out: Path, tmp_path: Path) -> None:
+    from datasets import load_dataset
+
+    export(dataset, "text", out)
+    chats = load_dataset("json", data_files=str(out / "metadata.jsonl"), split="train", cache_dir=str(tmp_path / "c"))
+    pictures = load_dataset("imagefolder", data_dir=str(out), split="train", cache_dir=str(tmp_path / "c"))
+    shown = {line["id"]: line for line in pictures}
+    for row, chat in zip(dataset, chats, strict=True):
+        asked, answered = chat["messages"]
+        assert (asked["role"], answered["role"]) == ("user", "assistant")
+        assert chat["board"] == row["states"][0] and chat["board"] in asked["content"]
+        assert puzzlegen.score_text(answered["content"], row).solved
+        assert (out / chat["file_name"]).read_bytes() == row["first_frame"]["bytes"]
+        assert shown[row["id"]]["image"].size == (row["width"], row["height"])
+        assert shown[row["id"]]["messages"][0]["content"] == asked["content"]
 
 
 def test_progress_counts_clips(dataset: ShardDataset, out: Path) -> None:

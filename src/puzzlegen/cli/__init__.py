@@ -24,6 +24,7 @@ _COMMANDS = {
     "solve": "puzzlegen.cli.puzzles",
     "render": "puzzlegen.cli.puzzles",
     "score": "puzzlegen.cli.scoring",
+    "score-text": "puzzlegen.cli.scoring",
     "explain": "puzzlegen.cli.scoring",
     "selftest": "puzzlegen.cli.scoring",
     "train": "puzzlegen.cli.training",
@@ -41,7 +42,7 @@ class _Commands(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         module = importlib.import_module(_COMMANDS[cmd_name])
-        command: click.Command = getattr(module, f"{cmd_name}_command")
+        command: click.Command = getattr(module, f"{cmd_name.replace('-', '_')}_command")
         return command
 
     def resolve_command(

@@ -13,7 +13,7 @@ from puzzlegen.cli.looking import opened
 @click.command("export")
 @click.argument("folder", metavar="DIR")
 @click.option(
-    "--to", "layout", required=True, metavar="LAYOUT", help="diffsynth, videofolder, finetrainers, webdataset."
+    "--to", "layout", required=True, metavar="LAYOUT", help="diffsynth, videofolder, finetrainers, webdataset, text."
 )
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="A new or empty folder.")
 @click.option("--split", help="Only clips of this split.")
@@ -26,6 +26,8 @@ def export_command(folder: str, layout: str, out: Path, split: str | None, tasks
     videofolder   videos/ID.mp4, metadata.csv with file_name and prompt (Hugging Face datasets)
     finetrainers  videos/ID.mp4, videos.txt and prompt.txt, line by line
     webdataset    clips-N.tar of ID.mp4, ID.png (frame 0), ID.txt (prompt) and ID.json
+    text          images/ID.png, metadata.jsonl with the board, question and answer
+                  in words; `puzzlegen score-text` judges what a model answers
 
     \b
     puzzlegen export data --to diffsynth --split train --out data-diffsynth

@@ -1,4 +1,4 @@
-"""`score`, `explain` and `selftest`: judge any model's videos, see why, and test the judge itself."""
+"""`score`, `score-text`, `explain` and `selftest`: judge any model's videos or words, see why, and test the judge."""
 
 from __future__ import annotations
 
@@ -89,12 +89,50 @@ def score_command(
     click.echo(f"written: {out}; look at {out / 'review.html'}")
 
 
-def _print_summary(summary: dict[str, Any]) -> None:
+@click.command("score-text")
+@click.argument("answers", type=_PATH, metavar="ANSWERS")
+@click.option("--instances", type=_PATH, required=True, help="Folder of the dataset whose puzzles were asked.")
+@click.option("--out", type=_PATH, required=True, help="A new or empty folder for scores.parquet and summary.json.")
+@click.option("--split", help="Score only this split of the dataset.")
+@click.option("--task", "tasks", multiple=True, help="Score only this task; repeatable. All by default.")
+@click.option("--allow-missing", is_flag=True, help="Leave puzzles without an answer out; labels the result PARTIAL.")
+@click.option("--reward", default="dense", show_default=True, metavar="NAME", help="As for `puzzlegen score`.")
+@_JSON
+def score_text_command(
+    answers: Path, instances: Path, out: Path, split: str | None, tasks: tuple[str, ...], allow_missing: bool,
+    reward: str, as_json: bool,
+) -> None:  # fmt: skip
+    """Judge what a language model answered to the questions of `puzzlegen export --to text`, by the rules for videos.
+
+    ANSWERS is a file of JSON lines with "id", "answer" (all that the model said) and, for several answers to one
+    puzzle, "k" from 0. The line after the last "Answer:" counts. An answer solves if all its actions are legal and the
+    puzzle is solved after the last of them. A puzzle without an answer is a failure.
+
+    \b
+    puzzlegen score-text answers.jsonl --instances data --split test --out scores
+    """
+    from puzzlegen.cli.bars import bar
+    from puzzlegen.eval.answers import score_answers
+    from puzzlegen.eval.catalogue import Catalogue
+
+    with bar(disable=as_json) as progress:
+        summary = score_answers(
+            answers, Catalogue(instances, split, tasks), out, reward=reward, allow_missing=allow_missing,
+            progress=progress,
+        )  # fmt: skip
+    if as_json:
+        click.echo(json.dumps({"out": str(out), **summary}, indent=2))
+        return
+    _print_summary(summary, "answer")
+    click.echo(f"written: {out}")
+
+
+def _print_summary(summary: dict[str, Any], noun: str = "video") -> None:
     counts = summary["counts"]
     if summary["partial"]:
         click.echo(f"*** {summary['partial']} ***")
     heads = f"{'solved':>7} {'95 % interval':>16} {'touched':>8} {'F1':>6} {'reward':>7} {'read':>6}"
-    click.echo(f"{'task':<16} {'clips':>6} {heads}")
+    click.echo(f"{'task':<16} {'clips' if noun == 'video' else 'n':>6} {heads}")
     tables = dict(summary["tasks"])
     if len(tables) > 1:
         tables["all"] = summary["overall"]
@@ -111,7 +149,7 @@ def _print_summary(summary: dict[str, Any]) -> None:
     }
     for name, text in notes.items():
         if counts[name]:
-            click.echo(f"{counts[name]} video{'s' * (counts[name] > 1)} {text}")
+            click.echo(f"{counts[name]} {noun}{'s' * (counts[name] > 1)} {text}")
 
 
 @click.command("explain")

@@ -9,6 +9,7 @@ MEANINGS = {
     "CROSSING": "a line runs over another",
     "END_STATE": "the last frame does not show a solved puzzle",
     "GOAL_CHANGED": "a goal moved, vanished or was drawn anew",
+    "ILLEGAL_ACTION": "an action in words that the rules forbid, or none at all",
     "ILLEGAL_PUSH": "something was pushed that cannot be pushed",
     "JUMP": "something moved without passing the cells between",
     "LAYOUT_CHANGED": "walls or floor are not those of the puzzle",

@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from puzzlegen import registry
 from puzzlegen.errors import CorruptData
-from puzzlegen.eval import content, records
+from puzzlegen.eval import content, outcome, records
 from puzzlegen.eval.api import verifier_of
 from puzzlegen.eval.catalogue import Catalogue, Entry
 from puzzlegen.eval.layouts import Video
@@ -30,11 +30,9 @@ from puzzlegen.eval.output import REQUEST, WORK, discard, locked, refuse_other
 from puzzlegen.eval.pictures import trace_picture
 from puzzlegen.eval.records import Record, violations_of
 from puzzlegen.eval.report import write_review
-from puzzlegen.eval.rewards import require_reward, reward_of
+from puzzlegen.eval.rewards import reward_of
 from puzzlegen.eval.shown import UNPARSED
 from puzzlegen.eval.submissions import Submission, collect
-from puzzlegen.eval.summary import summarize
-from puzzlegen.eval.version import scorer_version
 from puzzlegen.recipe import Recipe
 from puzzlegen.shards import manifest as manifests
 from puzzlegen.shards import writer
@@ -96,7 +94,7 @@ class Request:
         return {
             "version": recipe.version,
             "task_version": recipe.task.version,
-            "scorer_version": _version_of(recipe.name),
+            "scorer_version": outcome.version_of(recipe.name),
             "reward": rule and {"product": list(rule.product), "weights": dict(rule.weights)},
         }
 
@@ -121,7 +119,7 @@ def score_submission(request: Request, folder: Path, engine: Engine, progress: P
     """
     catalogue = Catalogue(request.instances, request.split, request.tasks)
     submission = collect(request.videos, request.layout, catalogue, request.split)
-    _require_reward(request, catalogue)
+    outcome.require_reward_of_all(request.reward, catalogue)
     described = request.describe(catalogue)
     writer.make_folder(folder)
     refuse_other(folder, described)
@@ -142,38 +140,25 @@ def score_submission(request: Request, folder: Path, engine: Engine, progress: P
     return summary
 
 
-def _require_reward(request: Request, catalogue: Catalogue) -> None:
-    """Every task that is scored must have the reward."""
-    dataset = ShardDataset(request.instances, columns=("id", "task", "puzzle"))
-    firsts = {entry.task: entry.place for entry in reversed(catalogue.chosen)}
-    for name, place in firsts.items():
-        require_reward(request.reward, registry.load(name), dataset[place].start)
-
-
 def _score(
-    request: Request, submission: Submission, catalogue: Catalogue, folder: Path, engine: Engine, progress: Progress
+    request: Request,
+    submission: Submission[Video],
+    catalogue: Catalogue,
+    folder: Path,
+    engine: Engine,
+    progress: Progress,
 ) -> dict[str, Any]:
     """All the work in a folder that is claimed and locked; everything is written but the summary."""
     (folder / SUMMARY).unlink(missing_ok=True)  # of other videos in the same place
-    total = sum(map(len, submission.videos.values()))
+    total = sum(map(len, submission.samples.values()))
     parts: list[Path] = []
     for count in engine.run(_judge_part, _jobs(request, submission, catalogue, folder / WORK, parts)):
         progress("clips", count, total)
     rows = [json.loads(line) for part in parts for line in part.read_text().splitlines()]
     digests = [(row["id"], row["k"], row["sha256"]) for row in rows]
-    counts = _counts(rows, submission, catalogue)
-    if not request.allow_missing:
-        rows += _missing(rows, submission, catalogue)
-    rows.sort(key=lambda row: (catalogue[row["id"]].place, row["k"]))
+    rows, told = outcome.tell(rows, submission, catalogue, allow_missing=request.allow_missing)
     records.write_scores(folder / SCORES, rows)
-    summary = {
-        "partial": _partial(counts) if request.allow_missing else None,
-        "counts": counts,
-        **summarize(rows),
-        "submission": submission.manifest,
-        "scorer_version": {name: _version_of(name) for name in catalogue.tasks},
-        "videos_sha256": _digest_of(digests),
-    }
+    summary = {**told, "videos_sha256": _digest_of(digests)}
     _review(folder / REVIEW, summary, rows, request, catalogue)
     return summary
 
@@ -189,59 +174,21 @@ def _review(path: Path, summary: dict[str, Any], rows: list[Record], request: Re
     write_review(path, summary, rows, picture, title=" ".join(filter(None, [summary["partial"], model])) or "Review")
 
 
-def _counts(rows: list[Record], submission: Submission, catalogue: Catalogue) -> dict[str, int]:
-    expected = len(catalogue.chosen) * len(submission.samples)
-    return {
-        "instances": len(catalogue.chosen),
-        "instances_with_video": len(submission.videos),
-        "clips_expected": expected,
-        "clips": len(rows),
-        "missing": expected - len(rows),
-        "unparsed": sum(not row["parsed"] for row in rows),
-        "unreadable": sum(row["error"] is not None for row in rows),
-        "internal_errors": sum((row["error"] or "").startswith(_INTERNAL) for row in rows),
-        "passed_over": submission.passed_over,
-    }
-
-
-def _partial(counts: Mapping[str, int]) -> str | None:
-    """The label of a result that leaves instances or samples out."""
-    if not counts["missing"]:
-        return None
-    return (f"PARTIAL: {counts['instances_with_video']} of {counts['instances']} instances, "
-            f"{counts['clips']} of {counts['clips_expected']} clips")  # fmt: skip
-
-
-def _missing(rows: list[Record], submission: Submission, catalogue: Catalogue) -> list[Record]:
-    """A failed row for every sample that others have and an instance has not."""
-    there = {(row["id"], row["k"]) for row in rows}
-    return [
-        records.missing_record(entry, k, _version_of(entry.task))
-        for entry in catalogue.chosen
-        for k in submission.samples
-        if (entry.id, k) not in there
-    ]
-
-
-def _version_of(task: str) -> str:
-    return scorer_version(registry.load(task).task)
-
-
 # --- jobs
 
 
 def _jobs(
-    request: Request, submission: Submission, catalogue: Catalogue, work: Path, parts: list[Path]
+    request: Request, submission: Submission[Video], catalogue: Catalogue, work: Path, parts: list[Path]
 ) -> Iterator[_Job]:
     """One job for each few samples of an instance; `parts` collects where their results lie."""
     dataset = ShardDataset(request.instances, columns=_COLUMNS)
-    for name, videos in submission.videos.items():
+    for name, videos in submission.samples.items():
         entry = catalogue[name]
         columns = dict(dataset[entry.place])
         for first in range(0, len(videos), _PART):
             parts.append(work / f"{entry.place:08d}-{first // _PART:04d}.jsonl")
             some = tuple(videos[first : first + _PART])
-            yield _Job(entry, columns, some, parts[-1], request.reward, _version_of(entry.task))
+            yield _Job(entry, columns, some, parts[-1], request.reward, outcome.version_of(entry.task))
 
 
 def _judge_part(job: _Job) -> int:
@@ -264,9 +211,6 @@ def _judge_part(job: _Job) -> int:
     return len(lines)
 
 
-_INTERNAL = "internal error"
-
-
 def _judged(job: _Job, row: Row, verifier: Verifier, video: Video, data: content.Content) -> Record:
     """The row of one video. Whatever it does to us, it costs itself its score and nobody else theirs."""
     before = time.process_time()
@@ -280,7 +224,7 @@ def _judged(job: _Job, row: Row, verifier: Verifier, video: Video, data: content
     except MemoryError:
         error = "the video does not fit into memory"
     except Exception as fault:  # a bug of ours must not cost a night's run; it is counted and reported
-        error = f"{_INTERNAL}: {type(fault).__name__}: {fault}"
+        error = f"{outcome.INTERNAL}: {type(fault).__name__}: {fault}"
     if error is not None:
         score, metrics, reward = None, failed_metrics(UNPARSED), 0.0
     ms = round(1000 * (time.process_time() - before), 1)
@@ -290,9 +234,9 @@ def _judged(job: _Job, row: Row, verifier: Verifier, video: Video, data: content
     )  # fmt: skip
 
 
-def _digests(submission: Submission, engine: Engine) -> list[tuple[str, int, str]]:
+def _digests(submission: Submission[Video], engine: Engine) -> list[tuple[str, int, str]]:
     """(id, k, digest) of every video as it is now, in any order."""
-    return list(engine.run(_digest, (video for own in submission.videos.values() for video in own)))
+    return list(engine.run(_digest, (video for own in submission.samples.values() for video in own)))
 
 
 def _digest(video: Video) -> tuple[str, int, str]:

@@ -1,15 +1,16 @@
-"""What somebody hands in: a manifest that says what made the videos, and one video for each (instance, k).
+"""What somebody hands in: a manifest that says what made it, and one video or answer for each (instance, k).
 
 Whatever could be taken in two ways is refused, with a few of the names: instances that the dataset does not have,
-two videos for one (instance, k), files beside the layout, or no videos at all.
+two for one (instance, k), files beside the layout, or nothing at all.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 from puzzlegen.errors import InvalidInput, UnknownName
 from puzzlegen.eval.catalogue import Catalogue
@@ -38,20 +39,39 @@ _HINT = "See --layout in puzzlegen score --help."
 _WITH_VIDEOS_FOLDER = ("native", "flat")
 
 
+class Sample(Protocol):
+    """One thing that was handed in."""
+
+    @property
+    def name(self) -> str:
+        """What the submission calls it."""
+
+    @property
+    def id(self) -> str | None:
+        """The instance; None if the dataset has none of this name."""
+
+    @property
+    def k(self) -> int:
+        """Which sample of the instance, from 0."""
+
+
+S = TypeVar("S", bound=Sample)
+
+
 @dataclass(frozen=True, slots=True)
-class Submission:
-    """A model's videos, sorted by instance and k."""
+class Submission(Generic[S]):
+    """What a model made, sorted by instance and k."""
 
     manifest: dict[str, Any] | None
-    videos: dict[str, list[Video]]
+    samples: dict[str, list[S]]
     """Of every instance that has any, by id in the dataset's order, by k."""
-    samples: list[int]
+    ks: list[int]
     """Every k that occurs."""
     passed_over: int
-    """How many videos are of instances that were not chosen."""
+    """How many are of instances that were not chosen."""
 
 
-def collect(root: Path, layout: str, catalogue: Catalogue, split: str | None = None) -> Submission:
+def collect(root: Path, layout: str, catalogue: Catalogue, split: str | None = None) -> Submission[Video]:
     """Find the videos of a submission.
 
     Args:
@@ -82,23 +102,30 @@ def collect(root: Path, layout: str, catalogue: Catalogue, split: str | None = N
         raise InvalidInput(f"{place}: not laid out as {LAYOUTS[layout].pattern}: {some(stray)}. {_HINT}")
     if not found:
         raise InvalidInput(f"{place}: no videos in the layout {layout!r} ({LAYOUTS[layout].pattern}). {_HINT}")
-    unknown = [video.name for video in found if video.id is None]
+    return sort(found, catalogue, root, "video", manifest)
+
+
+def sort(
+    found: Sequence[S], catalogue: Catalogue, root: Path, noun: str, manifest: dict[str, Any] | None = None
+) -> Submission[S]:
+    """Put what was found in order; a `noun` is what it is called in errors. Raises InvalidInput."""
+    unknown = [sample.name for sample in found if sample.id is None]
     if unknown:
-        raise InvalidInput(f"{root}: {len(unknown)} of {len(found)} videos are of no instance of {catalogue.folder}: "
+        raise InvalidInput(f"{root}: {len(unknown)} of {len(found)} {noun}s are of no instance of {catalogue.folder}: "
                            f"{some(unknown)}.")  # fmt: skip
-    twice = [f"{name} k={k}" for (name, k), count in Counter((v.id, v.k) for v in found).items() if count > 1]
+    twice = [f"{name} k={k}" for (name, k), count in Counter((one.id, one.k) for one in found).items() if count > 1]
     if twice:
-        raise InvalidInput(f"{root}: more than one video for {some(twice)}.")
-    chosen = [video for video in found if video.id and catalogue.is_chosen(video.id)]
+        raise InvalidInput(f"{root}: more than one {noun} for {some(twice)}.")
+    chosen = [sample for sample in found if sample.id and catalogue.is_chosen(sample.id)]
     if not chosen:
-        raise InvalidInput(f"{root}: all {len(found)} videos are of another split or task than was asked for.")
-    by_id: dict[str, list[Video]] = {entry.id: [] for entry in catalogue.chosen}
-    for video in sorted(chosen, key=lambda video: video.k):
-        by_id[video.id or ""].append(video)
+        raise InvalidInput(f"{root}: all {len(found)} {noun}s are of another split or task than was asked for.")
+    by_id: dict[str, list[S]] = {entry.id: [] for entry in catalogue.chosen}
+    for sample in sorted(chosen, key=lambda sample: sample.k):
+        by_id[sample.id or ""].append(sample)
     return Submission(
         manifest=manifest,
-        videos={name: own for name, own in by_id.items() if own},
-        samples=sorted({video.k for video in chosen}),
+        samples={name: own for name, own in by_id.items() if own},
+        ks=sorted({sample.k for sample in chosen}),
         passed_over=len(found) - len(chosen),
     )
 

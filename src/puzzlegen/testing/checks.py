@@ -51,7 +51,7 @@ def check_other_key_other_puzzle(subject: Subject) -> str:
 
 
 def check_states_round_trip(subject: Subject) -> str:
-    """States survive JSON and pickle, start states survive their text."""
+    """States survive JSON and pickle, start states and solutions survive their text."""
     task = subject.task
     for puzzle in subject.all_puzzles():
         name = puzzle.origin.id
@@ -61,6 +61,8 @@ def check_states_round_trip(subject: Subject) -> str:
             promise(pickle.loads(pickle.dumps(state)) == state, f"{name}: a state changes when pickled")
             hash(state)
         promise(task.parse(task.text(puzzle.start)) == puzzle.start, f"{name}: parse(text(start)) != start")
+        actions = puzzle.solution.actions
+        promise(task.read_line(task.line(actions)) == actions, f"{name}: read_line(line(actions)) != actions")
     return ""
 
 

@@ -156,11 +156,8 @@ def _at_the_end(walk: Walk, evidence: Evidence) -> Violation | None:
 
 def _score(walk: Walk, evidence: Evidence, violation: Violation | None) -> Score[Any]:
     solved = violation is None
-    progress = 1.0 if solved else _progress(walk.task, walk.states)
-    value = 1.0
-    if violation is not None:
-        cap = LEFT_CAP if any(walk.task.is_solved(sighting.state) for sighting in walk.seen) else UNSOLVED_CAP
-        value = 0.0 if violation.code in WORTHLESS or not walk.actions else min(cap, progress)
+    progress = progress_of(walk.task, walk.states, violation)
+    value = worth(walk.task, progress, violation, walk.seen) if walk.actions else 0.0
     clear, sharp = float((evidence.labels != UNCLEAR).mean()), float(evidence.sharp.mean())
     return Score(
         value=value,
@@ -184,12 +181,24 @@ def unread(task: Task[Any, Any], start: Any, likeness: float) -> Score[Any]:
     )  # fmt: skip
 
 
-def _progress(task: Task[Any, Any], states: Sequence[Any]) -> float:
-    """Greatest share of the distance to the solution that the legal walk covered; 0 where the solver gives up.
+def worth(task: Task[Any, Any], progress: float, violation: Violation | None, seen: Sequence[Sighting[Any]]) -> float:
+    """The dense reward of a walk of at least one action."""
+    if violation is None:
+        return 1.0
+    cap = LEFT_CAP if any(task.is_solved(sighting.state) for sighting in seen) else UNSOLVED_CAP
+    return 0.0 if violation.code in WORTHLESS else min(cap, progress)
+
+
+def progress_of(task: Task[Any, Any], states: Sequence[Any], violation: Violation | None) -> float:
+    """1 without a violation, else the greatest share of the distance to the solution that the legal walk covered.
+
+    It is 0 where the solver gives up.
 
     States are looked at from the last one back, as long as an earlier one could be nearer to the solution: an action
     brings it nearer by one at most.
     """
+    if violation is None:
+        return 1.0
     try:
         whole = task.distance(states[0])
         if not whole:

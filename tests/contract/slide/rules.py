@@ -59,6 +59,7 @@ class Slide(Task[SlideParams, SlideState]):
     version = 1
     Params = SlideParams
     State = SlideState
+    separator = " "
 
     def generate(self, params: SlideParams, rng: Rng) -> SlideState:
         return rng.choice([state for state, far in distances().items() if params.moves[0] <= far <= params.moves[1]])

@@ -54,6 +54,12 @@ class LightsOut(Task[LightsParams, LightsState]):
     version = 1
     Params = LightsParams
     State = LightsState
+    manual = (
+        "The board is a grid of lamps: '#' is lit, '.' is dark. Pressing a lamp switches it and its neighbours above, "
+        "below, left and right. Switch off all lamps with as few presses as possible. Write the lamps to press as "
+        "letter of the line and number of the column, with spaces between them, such as b2 a1."
+    )
+    separator = " "
 
     def generate(self, params: LightsParams, rng: Rng) -> LightsState:
         """Press different cells of a dark board."""
@@ -125,10 +131,6 @@ class LightsOut(Task[LightsParams, LightsState]):
         """The grid."""
         rows, cols = state.shape
         return "\n".join(state.lamps[row * cols : (row + 1) * cols] for row in range(rows))
-
-    def line(self, actions: Sequence[str]) -> str:
-        """The cells with spaces between them."""
-        return " ".join(actions)
 
     def shape(self, start: LightsState) -> Shape:
         """The board."""

@@ -52,6 +52,16 @@ class FlowFree(Task[FlowParams, FlowState]):
     version = 1
     Params = FlowParams
     State = FlowState
+    manual = (
+        "The board is a grid of cells. Every letter marks the two dots of one color; '.' is an empty cell. Join the "
+        "two dots of each color by a path of cells that are neighbours in a row or a column. Paths never cross or "
+        "branch, and together they cover every cell of the board. An action draws one step of a path: a letter and a "
+        "direction, U, D, L or R. A small letter goes on from the color's first dot in reading order, a capital letter "
+        "from its second: aR draws from where the path of A has come to, one cell to the right. The step that reaches "
+        "the other dot, or the path that comes from it, completes the color. Write the actions with spaces between "
+        "them, such as aR aR aD."
+    )
+    separator = " "
 
     def generate(self, params: FlowParams, rng: Rng) -> FlowState:
         """Draw a board with exactly one cover."""
@@ -141,10 +151,6 @@ class FlowFree(Task[FlowParams, FlowState]):
     def text(self, state: FlowState) -> str:
         """The grid of letters A, B, ...; cells that are drawn show the small letter."""
         return notation.text_of(state)
-
-    def line(self, actions: Sequence[str]) -> str:
-        """The actions with spaces between them."""
-        return " ".join(actions)
 
     def shape(self, start: FlowState) -> Shape:
         """The board."""

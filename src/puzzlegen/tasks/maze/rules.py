@@ -63,6 +63,13 @@ class Maze(Task[MazeParams, MazeState]):
     version = 1
     Params = MazeParams
     State = MazeState
+    manual = (
+        "The board is a maze: '#' is wall, a blank is open, S is where you are and G is the goal. You stand on cells: "
+        "characters in the 2nd, 4th, 6th, ... line and column. The character between two neighbouring cells is open "
+        "or wall. A move goes from a cell to the next one, two characters on: U up, D down, L left, R right. No move "
+        "crosses a wall. Walk from S to G in as few moves as possible, and stop there. Write the moves as one word, "
+        "such as RRDL."
+    )
 
     def generate(self, params: MazeParams, rng: Rng) -> MazeState:
         """Draw the target length, then mazes and starts until a cell lies at that distance: the goal."""

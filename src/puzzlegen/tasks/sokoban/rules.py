@@ -65,6 +65,13 @@ class Sokoban(Task[SokobanParams, SokobanState]):
     version = 1
     Params = SokobanParams
     State = SokobanState
+    manual = (
+        "The board is a Sokoban level: '#' is wall, a blank is floor, '@' is the player, '$' a box, '.' a goal, '*' a "
+        "box on a goal, '+' the player on a goal. The player walks to a free neighbouring cell, or pushes the one box "
+        "that stands there one cell further, if the cell behind it is free. Boxes cannot be pulled, and two boxes "
+        "cannot be pushed at once. Push every box onto a goal in as few moves as possible, and stop there. Write u, d, "
+        "l, r for a walk and U, D, L, R for a push up, down, left or right, all moves as one word, such as rrUluR."
+    )
 
     def generate(self, params: SokobanParams, rng: Rng) -> SokobanState:
         """Draw a room with goals, then a start whose fewest pushes are drawn uniformly from what the room offers."""
