@@ -57,6 +57,11 @@ class Options:
             found = self._touching[key] = [option for option in self if not wanted.isdisjoint(option.places)]
         return found
 
+    def meets(self, move: Move) -> bool:
+        """Whether another action does the same from the other side, as when a line is closed: either cell may begin."""
+        others = (other for other in self if other.actions != move.actions and other.places == move.places)
+        return any(np.array_equal(other.after, move.after) for other in others)
+
     def between(self, cells: NDArray[np.intp]) -> NDArray[np.bool_]:
         """The sides [N, 4] over which something moves when these cells change."""
         among = np.zeros(len(self.labels) + 1, dtype=bool)

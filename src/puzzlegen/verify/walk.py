@@ -206,7 +206,7 @@ class Walk:
         stray = off.copy()
         if coming is not None:
             differ, held = off[coming.cells], coming.before > 0
-            alone = differ.sum() == 1 and not differ[held].any()
+            alone = differ.sum() == 1 and not differ[held].any() and not self._options.meets(coming)
             if not alone or not (held.any() or (seen[coming.cells][differ] == UNCLEAR).all()):  # has left or grown
                 stray[coming.cells[fits(coming, seen)]] = False
         if stray.any():
