@@ -25,7 +25,7 @@ from puzzlegen.render.formats import parse_format
 from puzzlegen.render.motion import pace
 from puzzlegen.render.raster import Painter, fit
 from puzzlegen.replay import replay
-from puzzlegen.shards.reader import Row
+from puzzlegen.shards.row import Row
 from puzzlegen.shards.schema import ROW_GROUP
 from puzzlegen.shards.writer import ShardWriter
 

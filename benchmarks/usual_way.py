@@ -31,7 +31,7 @@ from puzzlegen.render.motion import pace
 from puzzlegen.render.planes import canvas_of
 from puzzlegen.render.raster import Painter, fit
 from puzzlegen.replay import board, replay
-from puzzlegen.shards.reader import Row
+from puzzlegen.shards.row import Row
 from puzzlegen.types import Glyph
 
 PRESETS = {

@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from puzzlegen.shards.manifest import read_manifest, sha256_of, write_manifest
-from puzzlegen.shards.reader import Row, ShardDataset
+from puzzlegen.shards.reader import ShardDataset
+from puzzlegen.shards.row import Row
 from puzzlegen.shards.writer import ShardWriter
 from runs import called
 

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from puzzlegen.registry import load as load_recipe
     from puzzlegen.registry import recipe_paths as recipe_paths
     from puzzlegen.render.formats import ClipFormat as ClipFormat
-    from puzzlegen.shards.reader import Row as Row
     from puzzlegen.shards.reader import ShardDataset as ShardDataset
     from puzzlegen.shards.reader import ShardDataset as load
+    from puzzlegen.shards.row import Row as Row
     from puzzlegen.task import Task as Task
     from puzzlegen.verify.verifier import Verifier as Verifier
 
@@ -23,7 +23,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "ClipFormat": "puzzlegen.render.formats:ClipFormat",
     "ClipStream": "puzzlegen.loader:ClipStream",
-    "Row": "puzzlegen.shards.reader:Row",
+    "Row": "puzzlegen.shards.row:Row",
     "ShardDataset": "puzzlegen.shards.reader:ShardDataset",
     "Task": "puzzlegen.task:Task",
     "Verifier": "puzzlegen.verify.verifier:Verifier",

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 
 from puzzlegen.errors import OutputError, UnknownName
 from puzzlegen.question import answer_of, question_of
-from puzzlegen.shards.reader import Row, ShardDataset
+from puzzlegen.shards.reader import ShardDataset
+from puzzlegen.shards.row import Row
 from puzzlegen.shards.schema import MEDIA_COLUMNS
 from puzzlegen.shards.writer import atomic_folder
 from puzzlegen.types import Progress, silent

@@ -13,7 +13,8 @@ from typing import Any
 from torch.utils.data import IterableDataset, get_worker_info
 
 from puzzlegen.errors import InvalidInput
-from puzzlegen.shards.reader import Row, ShardDataset, share
+from puzzlegen.shards.reader import ShardDataset, share
+from puzzlegen.shards.row import Row
 
 
 class ClipStream(IterableDataset[Any]):

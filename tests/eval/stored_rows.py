@@ -7,7 +7,7 @@ import functools
 from puzzlegen import registry
 from puzzlegen.generate import sample
 from puzzlegen.render.formats import FORMATS
-from puzzlegen.shards.reader import Row
+from puzzlegen.shards.row import Row
 from samples import SEED, puzzle
 
 

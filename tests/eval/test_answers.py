@@ -25,7 +25,7 @@ from puzzlegen.render import video
 from puzzlegen.render.motion import pace
 from puzzlegen.render.raster import Painter, fit
 from puzzlegen.replay import replay
-from puzzlegen.shards.reader import Row
+from puzzlegen.shards.row import Row
 from puzzlegen.verify.answer import judge_actions
 
 TASKS = ["maze", "flowfree", "sokoban"]

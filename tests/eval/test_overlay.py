@@ -16,7 +16,7 @@ from puzzlegen.eval.overlay import MOST_WIDTH, annotate, explain
 from puzzlegen.render import video
 from puzzlegen.render.raster import fit
 from puzzlegen.replay import replay
-from puzzlegen.shards.reader import Row
+from puzzlegen.shards.row import Row
 from puzzlegen.testing.clips import CHEATS
 from puzzlegen.types import Cell, Score, Violation
 from samples import TASKS

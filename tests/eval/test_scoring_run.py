@@ -24,7 +24,7 @@ from puzzlegen.eval import content, run
 from puzzlegen.eval.run import Request, score_submission
 from puzzlegen.eval.version import scorer_version
 from puzzlegen.generate.engines import InProcess, LocalPool
-from puzzlegen.shards.reader import Row
+from puzzlegen.shards.row import Row
 from puzzlegen.types import Score
 from runs import contents
 

@@ -20,7 +20,7 @@ import pytest
 from puzzlegen import registry
 from puzzlegen.generate import sample
 from puzzlegen.render.formats import FORMATS
-from puzzlegen.shards.reader import Row
+from puzzlegen.shards.row import Row
 
 FILE = Path(__file__).parent / "puzzles.json"
 TASKS = ("maze", "flowfree", "sokoban")

@@ -22,7 +22,8 @@ from torchdata.stateful_dataloader import StatefulDataLoader
 
 from puzzlegen.errors import InvalidInput
 from puzzlegen.loader import ClipStream
-from puzzlegen.shards.reader import Row, ShardDataset
+from puzzlegen.shards.reader import ShardDataset
+from puzzlegen.shards.row import Row
 
 # torchdata 0.11 with torch 2.13
 pytestmark = pytest.mark.filterwarnings("ignore:'set_vital' is deprecated")

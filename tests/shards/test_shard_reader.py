@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import pickle
 import shutil
@@ -21,6 +22,7 @@ from puzzlegen.generate import sample
 from puzzlegen.render import video
 from puzzlegen.shards.manifest import sha256_of
 from puzzlegen.shards.reader import ShardDataset
+from puzzlegen.shards.row import Row
 
 
 @pytest.fixture(scope="module")
@@ -212,8 +214,10 @@ def test_epochs_read_each_row_group_once(folder: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(pq.ParquetFile, "read_row_group", counted)
     dataset = ShardDataset(folder)
     groups = sum(pq.read_metadata(shard).num_row_groups for shard in (folder / "data").glob("*.parquet"))
-    assert len(ids(dataset.epoch(seed=1))) == 120
+    assert len([row["id"] + row["prompt"] for row in dataset.epoch(seed=1)]) == 120
     assert len(reads) == groups
+    assert len([row.video + row["first_frame"]["bytes"] for row in dataset.epoch(seed=1)]) == 120
+    assert len(reads) == 3 * groups
 
 
 @pytest.mark.parametrize("arguments", [{"rank": 2, "world": 2}, {"rank": -1, "world": 2}, {"world": 0}, {"skip": -1}])
@@ -239,7 +243,9 @@ def test_drawing_again_gives_what_was_encoded(folder: Path, task: str, monkeypat
 
     monkeypatch.setattr(video, "encode_runs", spy)
     recipe = registry.load(task)
-    for row in list(ShardDataset(folder, task=task))[:6]:
+    rows = {(row["look_name"], row.look.motion): row for row in ShardDataset(folder, task=task)}
+    assert {look for look, _ in rows} == set(recipe.looks)
+    for row in rows.values():
         stream = sample.Stream(recipe=task, level=row["level"], seed=row["seed"], clip=row.clip)
         instance = sample.draft(recipe, stream, row["index"], row["attempt"])
         made = sample.render(recipe, stream, instance)
@@ -278,6 +284,21 @@ def test_states_follow_the_actions(dataset: ShardDataset) -> None:
         row = dataset[index]
         assert [row.task.text(state) for state in row.states()] == row["states"]
         assert row.task.is_solved(row.states()[-1])
+
+
+def test_a_row_gives_the_instance_that_was_drawn(dataset: ShardDataset) -> None:
+    """Drawn again from its key."""
+    for row in dataset:
+        stream = sample.Stream(recipe=row["task"], level=row["level"], seed=row["seed"], clip=row.clip)
+        drawn = sample.draft(registry.load(row["task"]), stream, row["index"], row["attempt"])
+        assert row.instance() == drawn and drawn.origin.id == row["id"]
+
+
+def test_a_notebook_shows_the_clip(dataset: ShardDataset) -> None:
+    row = dataset[0]
+    page = row._repr_html_()
+    assert base64.b64encode(row.video).decode() in page and row["id"] in page and row["action_line"] in page
+    assert "<b>" not in Row({**row, "prompt": "<b>"})._repr_html_()
 
 
 def test_rows_know_their_puzzle(dataset: ShardDataset) -> None:
@@ -344,11 +365,11 @@ def wrecked(folder: Path, tmp_path: Path, column: str) -> Path:
 @pytest.mark.parametrize(
     ("column", "use"),
     [
-        ("prompt", lambda folder: ShardDataset(folder)[0]),
+        ("prompt", lambda folder: ShardDataset(folder)[0]["prompt"]),
         ("level", lambda folder: ShardDataset(folder, level="tiny")),
         ("id", lambda folder: ShardDataset(folder).column("id")),
         ("id", lambda folder: ShardDataset(folder).find("maze-tiny-4-000001")),
-        ("video.bytes", lambda folder: ShardDataset(folder)[3]),
+        ("video.bytes", lambda folder: ShardDataset(folder)[3].video),
     ],
 )
 def test_a_damaged_column_is_corrupt_data(folder: Path, tmp_path: Path, column: str, use: Any) -> None:

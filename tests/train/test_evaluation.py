@@ -18,7 +18,8 @@ from torch import Tensor  # noqa: E402
 from puzzlegen.errors import InvalidInput  # noqa: E402
 from puzzlegen.eval.intervals import wilson  # noqa: E402
 from puzzlegen.render import video  # noqa: E402
-from puzzlegen.shards.reader import Row, ShardDataset  # noqa: E402
+from puzzlegen.shards.reader import ShardDataset  # noqa: E402
+from puzzlegen.shards.row import Row  # noqa: E402
 from puzzlegen.train.adapters.toy import ToyPolicy  # noqa: E402
 from puzzlegen.train.conditioning import Condition  # noqa: E402
 from puzzlegen.train.configs import ToyModel  # noqa: E402

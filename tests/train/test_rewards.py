@@ -12,7 +12,8 @@ torch = pytest.importorskip("torch", reason="training needs puzzlegen[train]")
 
 from puzzlegen import score  # noqa: E402
 from puzzlegen.errors import Incomplete, UnknownName  # noqa: E402
-from puzzlegen.shards.reader import Row, ShardDataset  # noqa: E402
+from puzzlegen.shards.reader import ShardDataset  # noqa: E402
+from puzzlegen.shards.row import Row  # noqa: E402
 from puzzlegen.train import rewards  # noqa: E402
 from puzzlegen.train.rewards import RewardWorkers  # noqa: E402
 from sft_runs import new_dataset  # noqa: E402

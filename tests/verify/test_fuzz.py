@@ -21,7 +21,7 @@ from puzzlegen.errors import CorruptData, InvalidInput
 from puzzlegen.generate import sample
 from puzzlegen.render.formats import ClipFormat
 from puzzlegen.render.video import decode_rgb
-from puzzlegen.shards.reader import Row
+from puzzlegen.shards.row import Row
 from puzzlegen.types import Score
 from samples import SEED, TASKS
 

@@ -18,7 +18,8 @@ from puzzlegen.eval.metrics import clip_metrics
 from puzzlegen.eval.rewards import require_reward, reward_of
 from puzzlegen.eval.submissions import sort
 from puzzlegen.question import actions_in
-from puzzlegen.shards.reader import Row, ShardDataset
+from puzzlegen.shards.reader import ShardDataset
+from puzzlegen.shards.row import Row
 from puzzlegen.shards.writer import atomic_folder, write_text
 from puzzlegen.types import Progress, Score, silent
 from puzzlegen.verify.answer import judge_actions

@@ -13,7 +13,7 @@ from puzzlegen import registry
 from puzzlegen.errors import InvalidInput
 from puzzlegen.eval import content
 from puzzlegen.eval.rewards import require_reward, reward_of
-from puzzlegen.shards.reader import Row
+from puzzlegen.shards.row import Row
 from puzzlegen.types import Score
 from puzzlegen.verify.verifier import Verifier
 

@@ -23,7 +23,7 @@ from puzzlegen.eval.pictures import RED, Board, Box, outline
 from puzzlegen.render import video as videos
 from puzzlegen.render.stills import resized
 from puzzlegen.replay import replay
-from puzzlegen.shards.reader import Row
+from puzzlegen.shards.row import Row
 from puzzlegen.shards.writer import atomic
 from puzzlegen.types import Score, Violation
 

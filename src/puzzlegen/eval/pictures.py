@@ -19,7 +19,7 @@ from puzzlegen.render.planes import new_canvas, planes_of
 from puzzlegen.render.raster import Painter, fit
 from puzzlegen.render.stills import png
 from puzzlegen.replay import board, replay
-from puzzlegen.shards.reader import Row
+from puzzlegen.shards.row import Row
 from puzzlegen.types import Violation
 
 RED = (255, 38, 54)

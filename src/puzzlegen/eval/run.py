@@ -36,7 +36,8 @@ from puzzlegen.eval.submissions import Submission, collect
 from puzzlegen.recipe import Recipe
 from puzzlegen.shards import manifest as manifests
 from puzzlegen.shards import writer
-from puzzlegen.shards.reader import Row, ShardDataset
+from puzzlegen.shards.reader import ShardDataset
+from puzzlegen.shards.row import Row
 from puzzlegen.types import Progress
 from puzzlegen.verify.verifier import Verifier
 

@@ -24,7 +24,7 @@ from puzzlegen.render import video
 from puzzlegen.render.motion import pace
 from puzzlegen.replay import replay
 from puzzlegen.shards import manifest as manifests
-from puzzlegen.shards.reader import Row
+from puzzlegen.shards.row import Row
 from puzzlegen.shards.schema import schema
 from puzzlegen.shards.store import Store, open_store
 from puzzlegen.types import Origin, Progress

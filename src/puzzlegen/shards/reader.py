@@ -7,12 +7,11 @@
 
 from __future__ import annotations
 
-import json
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice, pairwise
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -20,100 +19,37 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from puzzlegen import canonical, registry
 from puzzlegen.errors import CorruptData, InvalidInput, UnknownName
-from puzzlegen.render import video
-from puzzlegen.render.formats import ClipFormat
-from puzzlegen.render.looks import Look
-from puzzlegen.render.motion import pace
-from puzzlegen.render.raster import Painter, fit
-from puzzlegen.replay import replay
 from puzzlegen.seeding import Rng
 from puzzlegen.shards.manifest import read_manifest
-from puzzlegen.shards.schema import COLUMNS, SCALAR_COLUMNS, schema
+from puzzlegen.shards.row import Row
+from puzzlegen.shards.schema import COLUMNS, MEDIA_COLUMNS, SCALAR_COLUMNS, schema
 from puzzlegen.shards.store import open_store
-from puzzlegen.task import Task
 
-_CACHED_ROW_GROUPS = 8
+_CACHED_PARTS = 16
+"""Parts of row groups that stay in memory: of one video column, or all plain columns."""
 
 
-class Row(Mapping[str, Any]):
-    """One clip: columns by name, and what can be made of them."""
+class _Stored(Mapping[str, Any]):
+    """The columns of one row, read when first asked for: a video or picture by itself, all others together."""
 
-    def __init__(self, columns: Mapping[str, Any]) -> None:
-        self._columns = columns
+    def __init__(self, dataset: ShardDataset, place: tuple[int, int, int]) -> None:
+        self._dataset, self._place = dataset, place
 
     def __getitem__(self, name: str) -> Any:
-        if name not in self._columns:
-            raise UnknownName("column", name, self._columns)
-        return self._columns[name]
+        shard, group, row = self._place
+        if name not in self._dataset.columns:
+            raise KeyError(name)
+        return self._dataset.part(shard, group, name)[name][row].as_py()
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._columns)
+        return iter(self._dataset.columns)
 
     def __len__(self) -> int:
-        return len(self._columns)
+        return len(self._dataset.columns)
 
-    @property
-    def video(self) -> bytes:
-        """The mp4."""
-        data: bytes = self["video"]["bytes"]
-        return data
-
-    @property
-    def clip(self) -> ClipFormat:
-        """Size, length and rate."""
-        return ClipFormat(**{name: self[name] for name in ("width", "height", "num_frames", "fps")})
-
-    @property
-    def look(self) -> Look:
-        """Colors and shapes of the clip."""
-        return canonical.decode(Look, json.loads(self["look"]), f"{self['id']} look")
-
-    @property
-    def task(self) -> Task[Any, Any]:
-        """The rules. Raises UnknownName if the recipe's package is not installed."""
-        return registry.load(self["task"]).task
-
-    @property
-    def start(self) -> Any:
-        """The start state."""
-        return canonical.decode(self.task.State, json.loads(self["puzzle"]), f"{self['id']} puzzle")
-
-    def canvases(self) -> Iterator[NDArray[np.uint8]]:
-        """The frames drawn again from puzzle, actions and look, before the codec; one canvas, reused."""
-        task, start = self.task, self.start
-        painter = Painter(task.backdrop(start), fit(task.shape(start), self.clip), self.clip, self.look)
-        return painter.frames(task, replay(task, start, self["actions"]), pace(len(self["actions"]), self.clip))
-
-    def states(self) -> tuple[Any, ...]:
-        """The start state and the one after each action."""
-        return replay(self.task, self.start, self["actions"]).states
-
-    def frames(
-        self, source: Literal["video", "render"] = "video", *, at: Iterable[int] | None = None
-    ) -> NDArray[np.uint8]:
-        """Frames as RGB [T, H, W, 3].
-
-        Args:
-            source: "video" decodes the mp4; "render" draws the clip again, exactly as it was before encoding.
-            at: numbers of the frames, which come in ascending order; all if not given. Early ones are cheap.
-
-        Raises:
-            UnknownName: no such source.
-            InvalidInput: there is no such frame.
-        """
-        wanted = None if at is None else sorted(set(at))
-        if wanted is not None and (not wanted or wanted[0] < 0 or wanted[-1] >= self["num_frames"]):
-            raise InvalidInput(f"{self['id']} has frames 0 to {self['num_frames'] - 1}, not {wanted}.")
-        if source == "video":
-            return video.decode_rgb(self.video, wanted)
-        if source != "render":
-            raise UnknownName("source of frames", source, ("video", "render"))
-        frames = video.canvases_to_rgb(self.canvases())
-        if wanted is None:
-            return np.stack(list(frames))
-        return np.stack([frame for place, frame in enumerate(islice(frames, wanted[-1] + 1)) if place in wanted])
+    def __reduce__(self) -> tuple[Any, ...]:
+        return dict, (dict(self),)
 
 
 class Shard(NamedTuple):
@@ -157,16 +93,18 @@ class ShardDataset:
             for shard in manifest["shards"]
             if split in (None, shard["split"])
         )
-        self._columns = None if columns is None else list(columns)
-        for name in self._columns or ():
+        for name in columns or ():
             if name not in COLUMNS:
                 raise UnknownName("column", name, COLUMNS)
+        self.columns = COLUMNS if columns is None else columns
+        """Of each row."""
+        self._plain = [name for name in self.columns if name not in MEDIA_COLUMNS]
         for name in equals:
             if name not in SCALAR_COLUMNS:
                 raise UnknownName("column to filter by", name, SCALAR_COLUMNS)
         self._places = self._find(equals)
         self._files: dict[int, pq.ParquetFile] = {}
-        self._groups: OrderedDict[tuple[int, int], pa.Table] = OrderedDict()
+        self._parts: OrderedDict[tuple[int, int, str], pa.Table] = OrderedDict()
 
     def _find(self, equals: Mapping[str, Any]) -> NDArray[np.int32]:
         """(shard, row group, row in group, row in shard) of every row that passes the filters [N, 4]."""
@@ -192,13 +130,12 @@ class ShardDataset:
         return len(self._places)
 
     def __getitem__(self, index: int) -> Row:
-        """One row; negative indices count from the end. Reads one row group, the last few stay in memory."""
+        """One row; negative indices count from the end. Columns are read when asked for, see `Row`."""
         shard, group, row, _ = self._places[index].tolist()
-        table = self._group(shard, group)
-        return Row({name: table[name][row].as_py() for name in table.column_names})
+        return Row(_Stored(self, (shard, group, row)))
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_files": {}, "_groups": OrderedDict()}
+        return {**self.__dict__, "_files": {}, "_parts": OrderedDict()}
 
     @property
     def folder(self) -> str:
@@ -275,20 +212,22 @@ class ShardDataset:
             rng.shuffle(block)
         return [index for block in blocks for index in block]
 
-    def _group(self, shard: int, group: int) -> pa.Table:
-        key = (shard, group)
-        if key in self._groups:
-            self._groups.move_to_end(key)
-            return self._groups[key]
+    def part(self, shard: int, group: int, name: str) -> pa.Table:
+        """A column of a row group, with all others if it is a plain one; the last few stay in memory."""
+        alone = name in MEDIA_COLUMNS
+        key = (shard, group, name if alone else "")
+        if key in self._parts:
+            self._parts.move_to_end(key)
+            return self._parts[key]
         if shard not in self._files:
             self._files[shard] = self._open(self._shards[shard].path)
         try:
-            table = self._files[shard].read_row_group(group, columns=self._columns)
+            table = self._files[shard].read_row_group(group, columns=[name] if alone else self._plain)
         except (pa.ArrowException, OSError) as error:
             raise _unreadable(f"{self._store}/{self._shards[shard].path}: row group {group}", error) from error
-        self._groups[key] = table
-        if len(self._groups) > _CACHED_ROW_GROUPS:
-            self._groups.popitem(last=False)
+        self._parts[key] = table
+        if len(self._parts) > _CACHED_PARTS:
+            self._parts.popitem(last=False)
         return table
 
     def _open(self, shard: str) -> pq.ParquetFile:

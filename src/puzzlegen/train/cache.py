@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from puzzlegen.errors import CorruptData, Incomplete, InvalidInput
-from puzzlegen.shards.reader import Row, ShardDataset
+from puzzlegen.shards.reader import ShardDataset
+from puzzlegen.shards.row import Row
 from puzzlegen.shards.writer import is_abandoned, make_folder
 from puzzlegen.train.latents import LatentShape
 from puzzlegen.train.policy import VideoPolicy

@@ -27,7 +27,7 @@ from puzzlegen.eval.intervals import wilson
 from puzzlegen.eval.layouts import MANIFEST, read_object
 from puzzlegen.eval.submissions import SCHEMA_VERSION
 from puzzlegen.render import video
-from puzzlegen.shards.reader import Row
+from puzzlegen.shards.row import Row
 from puzzlegen.shards.writer import make_folder, write_text
 from puzzlegen.train.flow import losses_by_sigma
 from puzzlegen.train.policy import VideoPolicy

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from puzzlegen.render import video
-from puzzlegen.shards.reader import Row, ShardDataset
+from puzzlegen.shards.reader import ShardDataset
+from puzzlegen.shards.row import Row
 from puzzlegen.train.conditioning import Condition
 from puzzlegen.train.policy import VideoPolicy
 from puzzlegen.train.randomness import Key, normal

@@ -13,7 +13,8 @@ from accelerate.utils import gather_object
 from torch import Tensor
 
 from puzzlegen.errors import InvalidInput
-from puzzlegen.shards.reader import Row, ShardDataset
+from puzzlegen.shards.reader import ShardDataset
+from puzzlegen.shards.row import Row
 from puzzlegen.train.evaluation import Evaluation as Evaluated
 from puzzlegen.train.evaluation import evaluate, losses_on, write_verdicts
 from puzzlegen.train.policy import VideoPolicy

@@ -23,7 +23,7 @@ from puzzlegen import canonical, registry
 from puzzlegen.errors import Incomplete
 from puzzlegen.eval.api import verifier_of
 from puzzlegen.eval.rewards import require_reward, reward_of
-from puzzlegen.shards.reader import Row
+from puzzlegen.shards.row import Row
 from puzzlegen.verify.verifier import Verifier
 from puzzlegen.view.clips import film
 

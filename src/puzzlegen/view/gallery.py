@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from puzzlegen.errors import InvalidInput
-from puzzlegen.shards.reader import Row, ShardDataset
+from puzzlegen.shards.reader import ShardDataset
+from puzzlegen.shards.row import Row
 from puzzlegen.shards.writer import write_text
 
 _TEMPLATE = Path(__file__).with_name("gallery.html")

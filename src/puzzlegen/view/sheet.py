@@ -13,7 +13,8 @@ from PIL import Image, ImageDraw, ImageFont
 from puzzlegen.errors import InvalidInput
 from puzzlegen.render import video
 from puzzlegen.render.stills import png
-from puzzlegen.shards.reader import Row, ShardDataset
+from puzzlegen.shards.reader import ShardDataset
+from puzzlegen.shards.row import Row
 from puzzlegen.shards.writer import atomic
 from puzzlegen.types import Score
 
