@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import io
+import itertools
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -216,10 +217,28 @@ def canvases_to_rgb(
 ) -> Iterator[NDArray[np.uint8]]:
     """YUV canvases of one size as RGB or BGR [H, W, 3]. Most of what one picture costs is making the converter."""
     converter = av.video.reformatter.VideoReformatter()
+    frame = source = None
     for canvas in canvases:
-        frame = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(canvas), format="yuv420p")
-        frame.colorspace, frame.color_range = _BT709, _LIMITED_RANGE
+        if canvas is not source:  # one that is drawn on again and again shares its memory with its frame
+            source = np.ascontiguousarray(canvas)
+            frame = av.VideoFrame.from_numpy_buffer(source, format="yuv420p")
+            frame.colorspace, frame.color_range = _BT709, _LIMITED_RANGE
+        assert frame is not None
         yield _converted(converter, frame, f"{order}24")
+
+
+def runs_to_rgb(runs: Iterable[Run], num_frames: int) -> NDArray[np.uint8]:
+    """The first frames of a clip as RGB [num_frames, H, W, 3], each picture converted once, however long it stays."""
+    pictures, counts = itertools.tee(runs)  # in step: a canvas is converted before the next is drawn on it
+    frames, first = np.empty(0, dtype=np.uint8), 0
+    for picture, (_, count) in zip(canvases_to_rgb(canvas for canvas, _ in pictures), counts, strict=True):
+        if not first:
+            frames = np.empty((num_frames, *picture.shape), dtype=np.uint8)
+        frames[first : first + count] = picture
+        first += count
+        if first >= num_frames:
+            break
+    return frames
 
 
 def _converted(

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,7 +27,9 @@ from puzzlegen.shards.schema import COLUMNS, MEDIA_COLUMNS, SCALAR_COLUMNS, sche
 from puzzlegen.shards.store import open_store
 
 _CACHED_PARTS = 16
-"""Parts of row groups that stay in memory: of one video column, or all plain columns."""
+"""Columns of media of row groups that stay in memory: some MB each."""
+_CACHED_PLAIN = 512
+"""Row groups of which the other columns do: 0.1 MB each."""
 
 
 class _Stored(Mapping[str, Any]):
@@ -50,6 +52,23 @@ class _Stored(Mapping[str, Any]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return dict, (dict(self),)
+
+
+class _Cache:
+    """The tables that were used last."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._tables: OrderedDict[tuple[int, int, str], pa.Table] = OrderedDict()
+
+    def get(self, key: tuple[int, int, str], read: Callable[[], pa.Table]) -> pa.Table:
+        """The table of this key, read unless it is here."""
+        if key not in self._tables:
+            self._tables[key] = read()
+            if len(self._tables) > self._most:
+                self._tables.popitem(last=False)
+        self._tables.move_to_end(key)
+        return self._tables[key]
 
 
 class Shard(NamedTuple):
@@ -98,13 +117,13 @@ class ShardDataset:
                 raise UnknownName("column", name, COLUMNS)
         self.columns = COLUMNS if columns is None else columns
         """Of each row."""
-        self._plain = [name for name in self.columns if name not in MEDIA_COLUMNS]
+        self._others = [name for name in self.columns if name not in MEDIA_COLUMNS]
         for name in equals:
             if name not in SCALAR_COLUMNS:
                 raise UnknownName("column to filter by", name, SCALAR_COLUMNS)
         self._places = self._find(equals)
         self._files: dict[int, pq.ParquetFile] = {}
-        self._parts: OrderedDict[tuple[int, int, str], pa.Table] = OrderedDict()
+        self._media, self._plain = _Cache(_CACHED_PARTS), _Cache(_CACHED_PLAIN)
 
     def _find(self, equals: Mapping[str, Any]) -> NDArray[np.int32]:
         """(shard, row group, row in group, row in shard) of every row that passes the filters [N, 4]."""
@@ -135,7 +154,7 @@ class ShardDataset:
         return Row(_Stored(self, (shard, group, row)))
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_files": {}, "_parts": OrderedDict()}
+        return {**self.__dict__, "_files": {}, "_media": _Cache(_CACHED_PARTS), "_plain": _Cache(_CACHED_PLAIN)}
 
     @property
     def folder(self) -> str:
@@ -215,20 +234,16 @@ class ShardDataset:
     def part(self, shard: int, group: int, name: str) -> pa.Table:
         """A column of a row group, with all others if it is a plain one; the last few stay in memory."""
         alone = name in MEDIA_COLUMNS
-        key = (shard, group, name if alone else "")
-        if key in self._parts:
-            self._parts.move_to_end(key)
-            return self._parts[key]
+        cache, key = (self._media, (shard, group, name)) if alone else (self._plain, (shard, group, ""))
+        return cache.get(key, lambda: self._read_part(shard, group, [name] if alone else self._others))
+
+    def _read_part(self, shard: int, group: int, names: list[str]) -> pa.Table:
         if shard not in self._files:
             self._files[shard] = self._open(self._shards[shard].path)
         try:
-            table = self._files[shard].read_row_group(group, columns=[name] if alone else self._plain)
+            return self._files[shard].read_row_group(group, columns=names)
         except (pa.ArrowException, OSError) as error:
             raise _unreadable(f"{self._store}/{self._shards[shard].path}: row group {group}", error) from error
-        self._parts[key] = table
-        if len(self._parts) > _CACHED_PARTS:
-            self._parts.popitem(last=False)
-        return table
 
     def _open(self, shard: str) -> pq.ParquetFile:
         try:

@@ -6,7 +6,7 @@ import base64
 import html
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
+from itertools import repeat
 from typing import Any, Literal
 
 import numpy as np
@@ -19,6 +19,7 @@ from puzzlegen.render.formats import ClipFormat
 from puzzlegen.render.looks import Look
 from puzzlegen.render.motion import pace
 from puzzlegen.render.raster import Painter, fit
+from puzzlegen.render.video import Run
 from puzzlegen.replay import replay
 from puzzlegen.task import Task
 from puzzlegen.types import Instance, Origin, Solution
@@ -84,11 +85,19 @@ class Row(Mapping[str, Any]):
             split=self["split"],
         )
 
+    def runs(self) -> Iterator[Run]:
+        """The pictures drawn again from puzzle, actions and look, before the codec, each with how long it stays.
+
+        One canvas [H * 3/2, W] of YUV 4:2:0, drawn on again and again: copy what is to be kept.
+        """
+        task, start, clip = self.task, self.start, self.clip
+        painter = Painter(task.backdrop(start), fit(task.shape(start), clip), clip, self.look)
+        return painter.runs(task, replay(task, start, self["actions"]), pace(len(self["actions"]), clip))
+
     def canvases(self) -> Iterator[NDArray[np.uint8]]:
-        """The frames drawn again from puzzle, actions and look, before the codec; one canvas, reused."""
-        task, start = self.task, self.start
-        painter = Painter(task.backdrop(start), fit(task.shape(start), self.clip), self.clip, self.look)
-        return painter.frames(task, replay(task, start, self["actions"]), pace(len(self["actions"]), self.clip))
+        """The same, frame by frame."""
+        for canvas, count in self.runs():
+            yield from repeat(canvas, count)
 
     def states(self) -> tuple[Any, ...]:
         """The start state and the one after each action."""
@@ -114,10 +123,9 @@ class Row(Mapping[str, Any]):
             return video.decode_rgb(self.video, wanted)
         if source != "render":
             raise UnknownName("source of frames", source, ("video", "render"))
-        frames = video.canvases_to_rgb(self.canvases())
         if wanted is None:
-            return np.stack(list(frames))
-        return np.stack([frame for place, frame in enumerate(islice(frames, wanted[-1] + 1)) if place in wanted])
+            return video.runs_to_rgb(self.runs(), self["num_frames"])
+        return video.runs_to_rgb(self.runs(), wanted[-1] + 1)[wanted]
 
     def _repr_html_(self) -> str:
         """What a notebook shows of a row: the clip, and what it is of."""
