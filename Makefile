@@ -25,7 +25,8 @@ demo: $(VENV)/.core  ## Generate and verify a small dataset of all tasks, with a
 	    --num 8 --out $(DEMO) --workers $(JOBS)
 	$(BIN)/puzzlegen verify $(DEMO) --workers $(JOBS)
 	$(BIN)/puzzlegen show $(DEMO) --out $(DEMO)/contact-sheet.png
-	@echo "Look at $(DEMO)/contact-sheet.png; one clip in detail: $(BIN)/puzzlegen show $(DEMO) sokoban-hard-0-000000"
+	$(BIN)/puzzlegen gallery $(DEMO) --out $(DEMO)/gallery.html
+	@echo "Look at $(DEMO)/contact-sheet.png, open $(DEMO)/gallery.html in a browser; one clip in detail: $(BIN)/puzzlegen show $(DEMO) sokoban-hard-0-000000"
 
 test: $(VENV)/.dev  ## Run the whole test suite
 	$(BIN)/python -m pytest -n $(JOBS)

@@ -3,8 +3,8 @@
 puzzlegen generate maze sokoban flowfree --num 3334 --format square256 --out data
 python benchmarks/reading.py data
 
-Milliseconds from `dataset[i]` to the thing, of random rows, with the files in the page cache. Loaders are measured in turn,
-so that a busy machine slows all of them; a worker's start is left out.
+Milliseconds from `dataset[i]` to the thing, of random rows, with the files in the page cache. Loaders are measured in
+turn, so that a busy machine slows all of them; a worker's start is left out.
 """
 
 from __future__ import annotations

@@ -8,24 +8,15 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from puzzlegen import ShardDataset
-from puzzlegen.generate.engines import InProcess
-from puzzlegen.generate.plan import Request
-from puzzlegen.generate.run import generate
-from puzzlegen.generate.sample import Stream
-from puzzlegen.render.formats import FORMATS
+from puzzlegen import load, make_dataset
 from puzzlegen.view.clips import export_clip
 
 
 def main(out: Path) -> None:
-    streams = tuple(
-        Stream(recipe=task, level="easy", seed=0, clip=FORMATS["square256"]) for task in ("maze", "flowfree", "sokoban")
-    )
-    manifest = generate(Request(streams=streams, num=4, shard_rows=100), out / "data", InProcess(), lambda *_: None)
-    print(f"{manifest['rows']} clips, {manifest['structures_in_two_splits']} boards in two splits")
+    made = make_dataset("maze:easy", "flowfree:easy", "sokoban:easy", num=4, clip="square256", out=out / "data")
+    print(f"{len(made)} clips of {', '.join(sorted(set(made.column('task'))))}")
 
-    dataset = ShardDataset(out / "data", task="sokoban")
-    row = dataset[0]
+    row = load(out / "data", task="sokoban")[0]
     print(row["id"], row["action_line"], row["prompt"], sep="\n")
     print(row.frames().shape, "decoded;", row.frames("render").shape, "drawn again, without the codec")
     export_clip(row.video, out / f"{row['id']}.gif")

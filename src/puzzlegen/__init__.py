@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from puzzlegen.eval.answers import score_text as score_text
     from puzzlegen.eval.api import score as score
+    from puzzlegen.generate.api import make_dataset as make_dataset
     from puzzlegen.loader import ClipStream as ClipStream
     from puzzlegen.registry import load as load_recipe
     from puzzlegen.registry import recipe_paths as recipe_paths
@@ -29,6 +30,7 @@ _PUBLIC = {
     "Verifier": "puzzlegen.verify.verifier:Verifier",
     "load": "puzzlegen.shards.reader:ShardDataset",
     "load_recipe": "puzzlegen.registry:load",
+    "make_dataset": "puzzlegen.generate.api:make_dataset",
     "recipe_paths": "puzzlegen.registry:recipe_paths",
     "score": "puzzlegen.eval.api:score",
     "score_text": "puzzlegen.eval.answers:score_text",
@@ -43,6 +45,7 @@ __all__ = [
     "Verifier",
     "load",
     "load_recipe",
+    "make_dataset",
     "recipe_paths",
     "score",
     "score_text",

@@ -16,7 +16,7 @@ from puzzlegen.testing.conformance import TaskConformance
 
 ROOT = Path(__file__).parents[2]
 PLUGIN = ROOT / "examples" / "plugin"
-SLIDE = Path(__file__).parent / "slide" / "slide.toml"
+SLIDE = ROOT / "examples" / "02_add_a_task" / "slide.toml"
 
 CONFORMANCE = """
 from puzzlegen.testing.conformance import TaskConformance

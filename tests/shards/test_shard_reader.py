@@ -294,6 +294,13 @@ def test_a_row_gives_the_instance_that_was_drawn(dataset: ShardDataset) -> None:
         assert row.instance() == drawn and drawn.origin.id == row["id"]
 
 
+def test_a_row_is_a_mapping(folder: Path) -> None:
+    row = ShardDataset(folder, columns=("id", "task"))[0]
+    assert "id" in row and "video" not in row
+    assert row.get("video") is None and row.get("id") == row["id"]
+    assert dict(row) == {"id": row["id"], "task": row["task"]} == dict(pickle.loads(pickle.dumps(row)))
+
+
 def test_a_notebook_shows_the_clip(dataset: ShardDataset) -> None:
     row = dataset[0]
     page = row._repr_html_()

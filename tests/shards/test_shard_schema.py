@@ -167,6 +167,27 @@ def test_hugging_face_decodes_without_being_told(
     assert first["video"]["bytes"] == mine[first["id"]]["video"]["bytes"]
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_torchcodec_shows_the_same_pixels(shards: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By itself, and as `datasets` decodes with it: other FFmpeg, other code, the same frames."""
+    try:
+        from torchcodec.decoders import VideoDecoder
+    except (ImportError, RuntimeError):  # it loads libraries of the system when imported
+        pytest.skip("torchcodec needs the shared libraries of FFmpeg: apt-get install ffmpeg")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    datasets = pytest.importorskip("datasets")
+    datasets.disable_progress_bars()
+    files = [str(shard) for shard in shards]
+    loaded = datasets.load_dataset("parquet", data_files=files, split="train", cache_dir=str(tmp_path / "cache"))
+    for row in loaded.select([0, 50, len(loaded) - 1]):
+        data = next(own["video"]["bytes"] for shard in shards for own in pq.read_table(shard).to_pylist()
+                    if own["id"] == row["id"])  # fmt: skip
+        for decoder in (row["video"], VideoDecoder(data)):
+            assert decoder.metadata.num_frames == row["num_frames"] and decoder.metadata.average_fps == row["fps"]
+            frames = decoder[0 : row["num_frames"]].permute(0, 2, 3, 1).numpy()
+            assert np.array_equal(frames, video.decode_rgb(data))
+
+
 def test_schema_survives_arrow_tools(shards: list[Path]) -> None:
     """Nothing but a change of columns may drop the features."""
     table = pa.concat_tables([pq.read_table(shard) for shard in shards])

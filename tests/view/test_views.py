@@ -26,7 +26,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("example")
     script = str(EXAMPLES / "01_make_a_dataset.py")
     told = subprocess.run([sys.executable, script, str(out)], check=True, capture_output=True, text=True).stdout
-    assert told.startswith("12 clips, 0 boards in two splits")
+    assert told.startswith("12 clips of flowfree, maze, sokoban\n")
     return out
 
 

@@ -49,9 +49,12 @@ def generate_command(
     \b
     puzzlegen generate maze sokoban:hard --num 100 --out data --workers 2
     """
+    from puzzlegen.generate.api import request_for
     from puzzlegen.generate.run import generate, generate_units
 
-    request = _request(targets, num, seed, clip, shard_rows, split, looks)
+    request = request_for(
+        targets, num=num, seed=seed, clip=clip, split=split, looks=looks, shard_rows=shard_rows
+    )  # fmt: skip
     if dry_run:
         _print_plan(request, workers, as_json)
         return
@@ -87,46 +90,6 @@ def print_manifest(manifest: dict[str, Any], out: str) -> None:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def _request(
-    targets: tuple[str, ...], num: int, seed: int, clip: str | None, shard_rows: int, split: str | None,
-    looks: tuple[str, ...],
-) -> Request:  # fmt: skip
-    from puzzlegen import registry
-    from puzzlegen.generate.plan import Request
-    from puzzlegen.generate.sample import Stream
-    from puzzlegen.render.formats import parse_format
-
-    if not -(2**63) <= seed < 2**63:
-        raise InvalidInput(f"--seed must fit into 64 bits, got {seed}.")
-    streams = []
-    for target in targets:
-        name, level = _parse_target(target)
-        recipe = registry.load(name)
-        if level == "all":
-            levels = list(recipe.levels)
-        else:
-            levels = [level or ("medium" if "medium" in recipe.levels else next(iter(recipe.levels)))]
-        for chosen in levels:
-            recipe.level(chosen)
-            shape = parse_format(clip or recipe.clip)
-            streams.append(Stream(recipe=name, level=chosen, seed=seed, clip=shape, split=split, looks=looks))
-    names = [(registry.load(stream.recipe).name, stream.level) for stream in streams]
-    for name, level in names:
-        if names.count((name, level)) > 1:
-            raise InvalidInput(f"{name}:{level} is asked for twice. Name it once and raise --num.")
-    return Request(streams=tuple(streams), num=num, shard_rows=shard_rows)
-
-
-def _parse_target(target: str) -> tuple[str, str]:
-    """(recipe, level or ""). The level follows the last colon."""
-    head, colon, tail = target.rpartition(":")
-    if not colon or tail.endswith(".toml") or "/" in tail:
-        return target, ""
-    if not head or not tail:
-        raise InvalidInput(f"{target!r} is no RECIPE[:LEVEL].")
-    return head, tail
 
 
 def _print_plan(request: Request, workers: int, as_json: bool) -> None:

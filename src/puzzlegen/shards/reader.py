@@ -40,9 +40,12 @@ class _Stored(Mapping[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         shard, group, row = self._place
-        if name not in self._dataset.columns:
+        if name not in self:
             raise KeyError(name)
         return self._dataset.part(shard, group, name)[name][row].as_py()
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._dataset.columns
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._dataset.columns)

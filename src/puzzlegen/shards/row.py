@@ -36,6 +36,16 @@ class Row(Mapping[str, Any]):
             raise UnknownName("column", name, self._columns)
         return self._columns[name]
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._columns
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The column, or the default if there is none of this name."""
+        try:
+            return self[name]
+        except UnknownName:
+            return default
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._columns)
 
