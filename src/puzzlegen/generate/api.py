@@ -69,7 +69,7 @@ def request_for(
     if not targets or num < 1 or shard_rows < 1:
         raise InvalidInput(f"Ask for one recipe, clip and row at least, got {targets=}, {num=}, {shard_rows=}.")
     if not -(2**63) <= seed < 2**63:
-        raise InvalidInput(f"The seed must fit into 64 bits, got {seed}.")
+        raise InvalidInput(f"The seed (--seed) must fit into 64 bits, got {seed}.")
     streams = []
     for target in targets:
         name, level = _parse_target(target)
