@@ -7,6 +7,7 @@ import json
 import tarfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import puzzlegen
@@ -46,6 +47,34 @@ def test_a_table_names_every_video(dataset: ShardDataset, out: Path, layout: str
         told = ("prompt", "id", "task", "level", "split", "action_line")
         assert {name: line[name] for name in told} == {name: row[name] for name in told}
         assert int(line["num_actions"]) == row["num_actions"]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_diffsynth_reads_its_table(dataset: ShardDataset, out: Path) -> None:
+    """Where DiffSynth-Studio is installed, which wants torch for a GPU: by the class that its trainers read with."""
+    unified = pytest.importorskip("diffsynth.core.data.unified_dataset", exc_type=ImportError).UnifiedDataset
+    export(dataset, "diffsynth", out)
+    size = {"height": dataset[0]["height"], "width": dataset[0]["width"], "num_frames": dataset[0]["num_frames"]}
+    operator = unified.default_video_operator(base_path=str(out), **size)
+    read = unified(str(out), str(out / "metadata.csv"), data_file_keys=("video",), main_data_operator=operator)
+    assert len(read) == len(dataset)
+    for number in (0, len(dataset) - 1):
+        row, found = dataset[number], read[number]
+        assert found["prompt"] == row["prompt"]
+        assert np.array_equal(np.stack([np.asarray(frame) for frame in found["video"]]), row.frames())
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_finetrainers_reads_its_lists(dataset: ShardDataset, out: Path) -> None:
+    """Where finetrainers is installed: by the class for videos.txt and prompt.txt."""
+    readers = pytest.importorskip("finetrainers.data.dataset", exc_type=ImportError)
+    export(dataset, "finetrainers", out)
+    read = list(readers.VideoFileCaptionFileListDataset(str(out)))
+    assert [sample["caption"] for sample in read] == [row["prompt"] for row in dataset]
+    for number in (0, len(read) - 1):
+        video = read[number]["video"]
+        frames = video[0 : len(video)].permute(0, 2, 3, 1).numpy()
+        assert np.array_equal(frames, dataset[number].frames())
 
 
 def test_datasets_reads_a_folder_of_videos(dataset: ShardDataset, out: Path, tmp_path: Path) -> None:
