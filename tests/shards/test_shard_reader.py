@@ -304,8 +304,16 @@ def test_a_row_is_a_mapping(folder: Path) -> None:
 def test_a_notebook_shows_the_clip(dataset: ShardDataset) -> None:
     row = dataset[0]
     page = row._repr_html_()
-    assert base64.b64encode(row.video).decode() in page and row["id"] in page and row["action_line"] in page
-    assert "<b>" not in Row({**row, "prompt": "<b>"})._repr_html_()
+    assert (
+        page is not None
+        and base64.b64encode(row.video).decode() in page
+        and row["id"] in page
+        and row["action_line"] in page
+    )
+    escaped = Row({**row, "prompt": "<b>"})._repr_html_()
+    assert escaped is not None and "<b>" not in escaped
+    assert Row({"id": "x"})._repr_html_() is None and repr(Row({"id": "x"})) == "Row('x', 1 columns)"
+    assert repr(dataset) == f"ShardDataset({dataset.folder!r}, {len(dataset)} rows)"
 
 
 def test_rows_know_their_puzzle(dataset: ShardDataset) -> None:

@@ -148,6 +148,9 @@ class ShardDataset:
             places.append(rows[keep])
         return np.concatenate(places or [np.empty((0, 4))]).astype(np.int32)
 
+    def __repr__(self) -> str:
+        return f"ShardDataset({self.folder!r}, {len(self)} rows)"
+
     def __len__(self) -> int:
         return len(self._places)
 

@@ -137,8 +137,13 @@ class Row(Mapping[str, Any]):
             return video.runs_to_rgb(self.runs(), self["num_frames"])
         return video.runs_to_rgb(self.runs(), wanted[-1] + 1)[wanted]
 
-    def _repr_html_(self) -> str:
-        """What a notebook shows of a row: the clip, and what it is of."""
+    def __repr__(self) -> str:
+        return f"Row({self.get('id')!r}, {len(self)} columns)"
+
+    def _repr_html_(self) -> str | None:
+        """What a notebook shows of a row: the clip, and what it is of; nothing else if a column of these is missing."""
+        if not {"video", "width", "id", "prompt", "num_actions", "action_line"} <= set(self):
+            return None
         source = f"data:video/mp4;base64,{base64.b64encode(self.video).decode()}"
         facts = (self["id"], self["prompt"], f"{self['num_actions']} actions: {self['action_line']}")
         told = "".join(f"<div>{html.escape(fact)}</div>" for fact in facts)
