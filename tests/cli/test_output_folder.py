@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from puzzlegen.cli.datasets import _request
 from puzzlegen.errors import OutputError
 from puzzlegen.generate import run
+from puzzlegen.generate.api import request_for
 from puzzlegen.generate.engines import InProcess
 from runs import WORDS, called, contents, lines, puzzlegen
 
@@ -203,7 +203,7 @@ def test_refusals_of_the_file_system(
     number: int, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without a mount: every flush from the n-th on fails. Whatever n, the error is one, and the next run goes on."""
-    request = _request(("maze:tiny",), 150, 1, "64x64x25", 80, None, ())
+    request = request_for(("maze:tiny",), num=150, seed=1, clip="64x64x25", shard_rows=80)
     fsync, left = os.fsync, 0
 
     def failing(descriptor: int) -> None:

@@ -273,7 +273,7 @@ def test_second_run_leaves_the_files_of_the_first_alone(tmp_path: Path) -> None:
 _HOLDER = """
 import sys
 from pathlib import Path
-from puzzlegen.cli.datasets import _request
+from puzzlegen.generate.api import request_for
 from puzzlegen.generate import run
 
 folder = Path(sys.argv[1])
@@ -286,7 +286,8 @@ class Held:
         sys.stdin.readline()
         sys.exit(0)
 
-run.generate(_request(("maze:tiny",), 90, 3, "64x64x25", 50, None, ()), folder, Held(), lambda *_: None)
+request = request_for(("maze:tiny",), num=90, seed=3, clip="64x64x25", shard_rows=50)
+run.generate(request, folder, Held(), lambda *_: None)
 """
 
 
