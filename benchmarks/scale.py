@@ -17,14 +17,14 @@ import tempfile
 import time
 from pathlib import Path
 
-from puzzlegen.cli.datasets import _request
 from puzzlegen.cli.engines import open_engine
 from puzzlegen.generate import drafts, run
+from puzzlegen.generate.api import request_for
 
 
 def measure(targets: list[str], num: int, seed: int, workers: int, folder: Path) -> str:
     """Decide everything about `num` puzzles of each target in a fresh folder. Returns a digest of all decisions."""
-    request = _request(tuple(targets), num, seed, "wan480", 1000, None, ())
+    request = request_for(targets, num=num, seed=seed, clip="wan480")
     started = time.perf_counter()
     with open_engine(workers) as engine:
         site, moved, counts = run.draft_only(request, folder, engine, lambda *_: None)
