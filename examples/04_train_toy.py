@@ -1,4 +1,4 @@
-"""Train a small model on mazes from Python, for a minute; examples/configs/toy-maze.toml trains it to the end.
+"""Train a small model on mazes from Python, for half a minute; examples/configs/toy-maze.toml trains it to the end.
 
 python examples/04_train_toy.py OUT
 """
@@ -16,10 +16,10 @@ PRESET = Path(__file__).parent / "configs" / "toy-maze.toml"
 
 
 def main(out: Path) -> None:
-    data = make_dataset("maze:tiny", num=400, seed=1, clip="32x32x13@8", split="train", out=out / "data")
+    data = make_dataset("maze:tiny", num=200, seed=1, clip="32x32x13@8", split="train", out=out / "data")
     held_out = make_dataset("maze:tiny", num=16, seed=1, clip="32x32x13@8", split="test", out=out / "held-out")
     changes = [f"data.folder={data.folder}", f"evaluation.folder={held_out.folder}", "machine.trackers=[]"]
-    changes += ["optimizer.steps=100", "evaluation.every=100", "checkpoints.every=100"]
+    changes += ["optimizer.steps=50", "evaluation.every=50", "checkpoints.every=50"]
     run = config.load(SftRun, PRESET, changes)
     checkpoint = loop.train(run, out / "run")
     assert checkpoint
