@@ -301,6 +301,20 @@ def test_a_row_is_a_mapping(folder: Path) -> None:
     assert dict(row) == {"id": row["id"], "task": row["task"]} == dict(pickle.loads(pickle.dumps(row)))
 
 
+def test_a_dataset_of_an_earlier_version_has_the_columns_that_it_has(folder: Path, tmp_path: Path) -> None:
+    older = tmp_path / "older"
+    shutil.copytree(folder, older)
+    for shard in (older / "data").glob("*.parquet"):
+        pq.write_table(pq.read_table(shard).drop_columns(["action_frames"]), shard)
+    row = ShardDataset(older)[0]
+    assert dict(row) == {name: value for name, value in ShardDataset(folder)[0].items() if name != "action_frames"}
+    assert row.get("action_frames") is None
+    with pytest.raises(UnknownName, match="no column 'action_frames'"):
+        row["action_frames"]
+    with pytest.raises(UnknownName, match="no column 'action_frames'"):
+        ShardDataset(older, columns=("id", "action_frames"))
+
+
 def test_a_notebook_shows_the_clip(dataset: ShardDataset) -> None:
     row = dataset[0]
     page = row._repr_html_()

@@ -115,11 +115,12 @@ class ShardDataset:
             for shard in manifest["shards"]
             if split in (None, shard["split"])
         )
+        there = self._open(self._shards[0].path).schema_arrow.names if self._shards else COLUMNS
         for name in columns or ():
-            if name not in COLUMNS:
-                raise UnknownName("column", name, COLUMNS)
-        self.columns = COLUMNS if columns is None else columns
-        """Of each row."""
+            if name not in there:
+                raise UnknownName("column", name, there)
+        self.columns = tuple(there) if columns is None else tuple(columns)
+        """Of each row; a dataset of an earlier version may have fewer."""
         self._others = [name for name in self.columns if name not in MEDIA_COLUMNS]
         for name in equals:
             if name not in SCALAR_COLUMNS:
