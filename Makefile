@@ -29,7 +29,7 @@ demo: $(VENV)/.core  ## Generate and verify a small dataset of all tasks, with a
 	@echo "Look at $(DEMO)/contact-sheet.png, open $(DEMO)/gallery.html in a browser; one clip in detail: $(BIN)/puzzlegen show $(DEMO) sokoban-hard-0-000000"
 
 test: $(VENV)/.dev  ## Run the whole test suite
-	$(BIN)/python -m pytest -n $(JOBS)
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS)  # threads of tests side by side get in each other's way
 
 lint: $(VENV)/.dev  ## Check style
 	$(BIN)/ruff check .
