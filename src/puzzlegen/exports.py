@@ -12,12 +12,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from puzzlegen.errors import OutputError, UnknownName
+from puzzlegen.errors import UnknownName
 from puzzlegen.question import answer_of, question_of
 from puzzlegen.shards.reader import ShardDataset
 from puzzlegen.shards.row import Row
 from puzzlegen.shards.schema import MEDIA_COLUMNS
-from puzzlegen.shards.writer import atomic_folder
+from puzzlegen.shards.writer import new_folder
 from puzzlegen.types import Progress, silent
 
 ROWS_PER_TAR = 1000
@@ -52,15 +52,13 @@ def export(dataset: ShardDataset, layout: str, out: Path, progress: Progress = s
     """
     if layout not in LAYOUTS:
         raise UnknownName("layout", layout, LAYOUTS)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise OutputError(f"{out} is no empty folder. Choose another --out.")
-    with atomic_folder(out) as folder:
+    with new_folder(out) as folder:
         LAYOUTS[layout].write(dataset, folder, progress)
 
 
 def _write_table(dataset: ShardDataset, out: Path, progress: Progress, *, video: str) -> None:
     """Videos and `metadata.csv`, which has their paths in a column of this name."""
-    with (out / "metadata.csv").open("w", newline="") as file:
+    with (out / "metadata.csv").open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow((video, "prompt", *_TOLD))
         for row, path in _videos(dataset, out, progress):
@@ -68,7 +66,10 @@ def _write_table(dataset: ShardDataset, out: Path, progress: Progress, *, video:
 
 
 def _write_lists(dataset: ShardDataset, out: Path, progress: Progress) -> None:
-    with (out / "videos.txt").open("w") as videos, (out / "prompt.txt").open("w") as prompts:
+    with (
+        (out / "videos.txt").open("w", encoding="utf-8") as videos,
+        (out / "prompt.txt").open("w", encoding="utf-8") as prompts,
+    ):
         for row, path in _videos(dataset, out, progress):
             videos.write(f"{path}\n")
             prompts.write(" ".join(row["prompt"].split()) + "\n")
@@ -98,7 +99,7 @@ def _add(tar: tarfile.TarFile, row: Row) -> None:
 
 def _write_questions(dataset: ShardDataset, out: Path, progress: Progress) -> None:
     (out / "images").mkdir()
-    with (out / "metadata.jsonl").open("w") as file:
+    with (out / "metadata.jsonl").open("w", encoding="utf-8") as file:
         for row in _rows(dataset, progress):
             picture = f"images/{row['id']}.png"
             (out / picture).write_bytes(row["first_frame"]["bytes"])

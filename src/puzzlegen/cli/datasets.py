@@ -52,9 +52,7 @@ def generate_command(
     from puzzlegen.generate.api import request_for
     from puzzlegen.generate.run import generate, generate_units
 
-    request = request_for(
-        targets, num=num, seed=seed, clip=clip, split=split, looks=looks, shard_rows=shard_rows
-    )  # fmt: skip
+    request = request_for(targets, num=num, seed=seed, clip=clip, split=split, looks=looks, shard_rows=shard_rows)
     if dry_run:
         _print_plan(request, workers, as_json)
         return

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from puzzlegen.cli.bars import bar
-from puzzlegen.cli.looking import opened
+from puzzlegen.cli.looking import filter_options, opened
 
 
 @click.command("export")
@@ -16,8 +16,7 @@ from puzzlegen.cli.looking import opened
     "--to", "layout", required=True, metavar="LAYOUT", help="diffsynth, videofolder, finetrainers, webdataset, text."
 )
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="A new or empty folder.")
-@click.option("--split", help="Only clips of this split.")
-@click.option("--task", "tasks", multiple=True, help="Only clips of this task; repeatable.")
+@filter_options
 def export_command(folder: str, layout: str, out: Path, split: str | None, tasks: tuple[str, ...]) -> None:
     """Write a dataset in a layout that another trainer reads, with the same mp4 bytes.
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from puzzlegen import registry
-from puzzlegen.errors import InvalidInput, OutputError
+from puzzlegen.errors import InvalidInput
 from puzzlegen.eval import outcome, records
 from puzzlegen.eval.catalogue import Catalogue
 from puzzlegen.eval.metrics import clip_metrics
@@ -20,7 +20,7 @@ from puzzlegen.eval.submissions import sort
 from puzzlegen.question import actions_in
 from puzzlegen.shards.reader import ShardDataset
 from puzzlegen.shards.row import Row
-from puzzlegen.shards.writer import atomic_folder, write_text
+from puzzlegen.shards.writer import new_folder, write_text
 from puzzlegen.types import Progress, Score, silent
 from puzzlegen.verify.answer import judge_actions
 
@@ -95,17 +95,15 @@ def score_answers(
         raise InvalidInput(f"{path}: has no answers. Each is a line of JSON with id and answer.")
     answers = sort(found, catalogue, path, "answer")
     outcome.require_reward_of_all(reward, catalogue)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise OutputError(f"{out} is no empty folder. Choose another --out.")
     dataset, total = ShardDataset(catalogue.folder, columns=_COLUMNS), sum(map(len, answers.samples.values()))
-    rows = []
-    for name, own in answers.samples.items():
-        row = dataset[catalogue[name].place]
-        for answer in own:
-            rows.append(_judged(answer, row, catalogue, reward))
-            progress("answers", 1, total)
-    rows, summary = outcome.tell(rows, answers, catalogue, allow_missing=allow_missing)
-    with atomic_folder(out) as folder:
+    with new_folder(out) as folder:
+        rows = []
+        for name, own in answers.samples.items():
+            row = dataset[catalogue[name].place]
+            for answer in own:
+                rows.append(_judged(answer, row, catalogue, reward))
+                progress("answers", 1, total)
+        rows, summary = outcome.tell(rows, answers, catalogue, allow_missing=allow_missing)
         records.write_scores(folder / "scores.parquet", rows)
         write_text(folder / "summary.json", json.dumps(summary, indent=2) + "\n")
     return summary

@@ -150,7 +150,7 @@ _READING = """\
 import puzzlegen  # pip install puzzlegen
 
 dataset = puzzlegen.load("DIR", split="train")
-dataset[0].frames()  # [T, H, W, 3]; .states(), .actions, ["prompt"] and all columns below
+dataset[0].frames()  # [T, H, W, 3]; .states(), ["actions"] and all columns below
 ```
 
 ```python

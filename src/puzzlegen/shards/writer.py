@@ -59,6 +59,19 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+@contextlib.contextmanager
+def new_folder(out: Path) -> Iterator[Path]:
+    """As `atomic_folder`, for what a user names: it may be there if it is empty.
+
+    Raises:
+        OutputError: the folder has something in it, is a file, or cannot be written.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise OutputError(f"{out} is no empty folder. Choose another --out.")
+    with atomic_folder(out) as folder:
+        yield folder
+
+
 def _sync(path: Path) -> None:
     """To disk, so that a rename never comes before the content."""
     handle = os.open(path, os.O_RDONLY)
